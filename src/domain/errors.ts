@@ -1,0 +1,57 @@
+/** Every reason for which a call can fail: DESIGN section 4. Each edge translates them once, exhaustively. */
+export type ErrorReason =
+  | "KEY_MISSING"
+  | "KEY_INVALID"
+  | "EVENT_INVALID"
+  | "FILTER_INVALID"
+  | "PAGE_TOKEN_INVALID"
+  | "MALFORMED"
+  | "ID_CONFLICT"
+  | "TOO_LARGE"
+  | "STORAGE_FULL"
+  | "STORAGE_UNAVAILABLE"
+  | "SHUTTING_DOWN"
+  | "OVERLOADED"
+  | "OUTCOME_UNKNOWN"
+  | "CURSOR_EXPIRED"
+  | "STREAM_IDLE"
+  | "CALL_ENDED"
+  | "INTERNAL";
+
+/** A field at fault, and what is wrong with it. Neither holds more of the sender's text than a map key. */
+export interface Violation {
+  /** Path of the field, such as `properties.cart[2]`; at most 256 characters. */
+  readonly field: string;
+  readonly message: string;
+}
+
+/** What an error says beside its reason and text. */
+export interface ErrorDetails {
+  /** The fields at fault, for the reasons that stand for invalid input. */
+  readonly violations?: readonly Violation[];
+  /** When it makes sense to try again. */
+  readonly retryDelayMs?: number;
+  /** What went wrong underneath; for the log only. */
+  readonly cause?: unknown;
+}
+
+/** A call that failed, or an event that did, for one of the known reasons. The text never holds a secret or a payload. */
+export class SluiceError extends Error {
+  override readonly name: string = "SluiceError";
+  readonly reason: ErrorReason;
+  readonly violations: readonly Violation[];
+  readonly retryDelayMs: number | undefined;
+
+  constructor(reason: ErrorReason, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.reason = reason;
+    this.violations = details.violations ?? [];
+    this.retryDelayMs = details.retryDelayMs;
+  }
+}
+
+/** Whatever was thrown, as a SluiceError: anything unknown is INTERNAL, with the original as its cause. */
+export function toSluiceError(thrown: unknown): SluiceError {
+  if (thrown instanceof SluiceError) return thrown;
+  return new SluiceError("INTERNAL", "internal error", { cause: thrown });
+}

@@ -1,0 +1,40 @@
+import { randomUUIDv7 } from "node:crypto";
+import type { Event } from "../../gen/sluice/v1/event_pb.ts";
+
+/** An event as a sender offered it: its protobuf encoding, or, where it came as JSON, the message. */
+export type OfferedEvent = Uint8Array | Event;
+
+/** Bounds of an event; lengths in code points. DESIGN section 3. */
+export const eventLimits = {
+  idLength: 128,
+  nameLength: 256,
+  identityCount: 16,
+  identityKindLength: 64,
+  identityLength: 256,
+  environmentLength: 64,
+  propertyCount: 300,
+  propertyNameLength: 256,
+  propertyBytes: 16_384,
+  propertyDepth: 16,
+  /** Exclusive. */
+  eventBytes: 800_000,
+  /** How far ahead of ours a sender's clock may be. */
+  futureMs: 24 * 60 * 60 * 1000,
+} as const;
+
+/** Bounds of what one call may carry. DESIGN section 3. */
+export const callLimits = {
+  trackMessageBytes: 1 << 20,
+  batchMessageBytes: 4 << 20,
+  messageEvents: 500,
+  pageSizeDefault: 20,
+  pageSizeMax: 1000,
+  pageBytes: 3 << 20,
+  filterNames: 100,
+  failures: 1000,
+} as const;
+
+/** An id for an event whose sender gave none. */
+export function assignId(): string {
+  return randomUUIDv7();
+}

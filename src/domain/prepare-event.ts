@@ -1,0 +1,60 @@
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { Event } from "../../gen/sluice/v1/event_pb.ts";
+import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
+import type { OfferedEvent } from "./event.ts";
+import { assignId, eventLimits } from "./event.ts";
+import { inspectEventBytes } from "./inspect-event-bytes.ts";
+import type { EventOutcome } from "./outcome.ts";
+import type { EventToAppend } from "./ports.ts";
+import { fault, validateEvent } from "./validate-event.ts";
+
+/** An event that will not be stored, and why. */
+export type RejectedEvent = Extract<EventOutcome, { kind: "rejected" }>;
+
+/** Makes an offered event ready to be stored as it was sent, or says why it cannot be. */
+export function prepareEvent(offered: OfferedEvent, nowMs: number): EventToAppend | RejectedEvent {
+  if (!(offered instanceof Uint8Array)) return prepareDecoded(offered, nowMs, undefined);
+  let event: Event;
+  try {
+    event = fromBinary(EventSchema, offered);
+  } catch (cause) {
+    const violation = fault("", `is not a protobuf Event: ${cause instanceof Error ? cause.message : "unreadable"}`);
+    return { kind: "rejected", id: "", reason: "MALFORMED", violation };
+  }
+  return prepareDecoded(event, nowMs, offered);
+}
+
+function prepareDecoded(event: Event, nowMs: number, sent: Uint8Array | undefined): EventToAppend | RejectedEvent {
+  const violation = validateEvent(event, nowMs);
+  if (violation !== undefined) return rejectInvalid(event, violation);
+  const inspection = sent === undefined ? "stripping" : inspectEventBytes(sent);
+  if (typeof inspection !== "string") return rejectInvalid(event, inspection);
+
+  const bytes = sent !== undefined && inspection === "clean" ? sent : encodeStripped(event);
+  if (bytes.length >= eventLimits.eventBytes) {
+    return rejectInvalid(event, fault("", `is not smaller than ${eventLimits.eventBytes} bytes`));
+  }
+  const isIdAssigned = event.id === "";
+  return {
+    id: isIdAssigned ? assignId() : event.id,
+    isIdAssigned,
+    bytes,
+    isTimeAbsent: event.time === undefined,
+    isTest: event.test,
+  };
+}
+
+function rejectInvalid(event: Event, violation: RejectedEvent["violation"]): RejectedEvent {
+  return {
+    kind: "rejected",
+    id: event.id.slice(0, eventLimits.idLength).toWellFormed(),
+    reason: "EVENT_INVALID",
+    violation,
+  };
+}
+
+/** The event's encoding without what only the server may set, and without unknown fields. */
+function encodeStripped(event: Event): Uint8Array {
+  const { receiveTime: _, ...rest } = event;
+  return toBinary(EventSchema, { ...rest, cursor: "", entrance: "" }, { writeUnknownFields: false });
+}
