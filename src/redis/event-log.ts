@@ -1,0 +1,105 @@
+import type { Redis } from "ioredis";
+import { SluiceError } from "../domain/errors.ts";
+import type { AppendResult, EventLog, EventToAppend } from "../domain/ports.ts";
+import type { Project } from "../domain/project.ts";
+import { isSameEvent } from "../domain/same-event.ts";
+import { createAppendEvents } from "./append-events.ts";
+import type { AppendQueue, AppendQueueLimits, QueueOutcome } from "./append-queue.ts";
+import { createAppendQueue } from "./append-queue.ts";
+import { createQueueBudget } from "./queue-budget.ts";
+import { createReadEvents } from "./read-events.ts";
+
+export interface EventLogOptions {
+  /** For scripts that append: made by createWriteConnection. */
+  readonly writeConnection: Redis;
+  /** A slow read must not stand in front of an append: made by createReadConnection. */
+  readonly readConnection: Redis;
+  readonly limits?: Partial<EventLogLimits>;
+}
+
+export interface EventLogLimits extends AppendQueueLimits {
+  /** Bytes of a project's events that may wait for Redis. Above it, calls get OVERLOADED. */
+  readonly projectQueueBytes: number;
+  /** The same for all projects together. */
+  readonly queueBytes: number;
+}
+
+const limitDefaults: EventLogLimits = {
+  chunkEvents: 500,
+  chunkBytes: 1 << 20,
+  chunksInFlight: 4,
+  outageWaitMs: 2000,
+  projectQueueBytes: 32 << 20,
+  queueBytes: 128 << 20,
+};
+
+/** An EventLog that can be emptied before its connections are closed. */
+export interface RedisEventLog extends EventLog {
+  /** Resolves when all that was submitted has its answer. */
+  drain(): Promise<void>;
+}
+
+/** The event log in Redis: appends by group commit, a queue for each project. */
+export function createEventLog({ writeConnection, readConnection, limits: given }: EventLogOptions): RedisEventLog {
+  const limits = { ...limitDefaults, ...given };
+  const appendEvents = createAppendEvents(writeConnection);
+  const reader = createReadEvents(readConnection);
+  const totalBudget = createQueueBudget(limits.queueBytes);
+  const queues = new Map<string, { queue: AppendQueue; budget: ReturnType<typeof createQueueBudget> }>();
+  const pending = new Set<Promise<unknown>>();
+
+  writeConnection.on("ready", () => setReachable(true));
+  writeConnection.on("close", () => setReachable(false));
+
+  function setReachable(isReachable: boolean): void {
+    for (const { queue } of queues.values()) queue.setReachable(isReachable);
+  }
+
+  function queueOf(project: Project) {
+    let entry = queues.get(project.name);
+    if (entry === undefined) {
+      const budget = createQueueBudget(limits.projectQueueBytes, totalBudget);
+      const isReachable = writeConnection.status === "ready";
+      entry = { queue: createAppendQueue({ project, appendEvents, budget, isReachable, limits }), budget };
+      queues.set(project.name, entry);
+    }
+    return entry;
+  }
+
+  /** Only a payload whose bytes differ is looked at: the same event may be encoded in several ways. */
+  async function toResult(project: Project, event: EventToAppend, outcome: QueueOutcome): Promise<AppendResult> {
+    if (outcome.kind === "failed") return outcome;
+    const { position } = outcome;
+    if (outcome.kind === "added") return { kind: "accepted", position };
+    if (outcome.isSamePayloadHash) return { kind: "duplicate", position };
+    try {
+      const original = await reader.readAt(project, position);
+      const isSame = original !== undefined && isSameEvent(original.bytes, event.bytes);
+      return isSame ? { kind: "duplicate", position } : { kind: "conflict" };
+    } catch (cause) {
+      const text = "whether an id was used for the same event could not be looked up";
+      return { kind: "failed", error: new SluiceError("STORAGE_UNAVAILABLE", text, { cause }) };
+    }
+  }
+
+  return {
+    async append(project, entrance, events, options = {}) {
+      const submitted = queueOf(project).queue.submit(entrance, events, options);
+      pending.add(submitted);
+      const outcomes = await submitted;
+      pending.delete(submitted);
+      return Promise.all(
+        events.map((event, i) => toResult(project, event, outcomes[i] ?? { kind: "failed", error: unanswered() })),
+      );
+    },
+    waitForRoom: (project, signal) => queueOf(project).budget.waitForRoom(signal),
+    read: reader.read,
+    async drain() {
+      while (pending.size > 0) await Promise.all(pending);
+    },
+  };
+}
+
+function unanswered(): SluiceError {
+  return new SluiceError("INTERNAL", "the append queue skipped an event");
+}

@@ -1,0 +1,20 @@
+import { readFileSync } from "node:fs";
+import type { Redis } from "ioredis";
+
+/** A Lua script on a connection. Replies are `unknown` until the script's own function has looked at them. */
+export type Script = (keys: readonly string[], args: readonly (string | number | Buffer)[]) => Promise<unknown>;
+
+/**
+ * Makes `lua/<name>.lua` callable. ioredis sends the text once a connection and its hash from then on. Strings in the
+ * reply are Buffers.
+ */
+export function loadScript(redis: Redis, name: string, keyCount: number): Script {
+  const lua = readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), "utf8");
+  redis.defineCommand(name, { numberOfKeys: keyCount, lua });
+  const command: unknown = Reflect.get(redis, `${name}Buffer`);
+  if (typeof command !== "function") throw new TypeError(`ioredis did not define ${name}`);
+  return async (keys, args) => {
+    const reply: unknown = await command.call(redis, ...keys, ...args);
+    return reply;
+  };
+}

@@ -1,0 +1,52 @@
+import { ReplyError } from "ioredis";
+import { SluiceError } from "../domain/errors.ts";
+
+/** Replies with which Redis refuses a command before carrying it out: nothing was stored. */
+const refusals: Readonly<Record<string, "STORAGE_FULL" | "STORAGE_UNAVAILABLE">> = {
+  OOM: "STORAGE_FULL",
+  MISCONF: "STORAGE_UNAVAILABLE",
+  READONLY: "STORAGE_UNAVAILABLE",
+  LOADING: "STORAGE_UNAVAILABLE",
+  BUSY: "STORAGE_UNAVAILABLE",
+  MASTERDOWN: "STORAGE_UNAVAILABLE",
+  NOREPLICAS: "STORAGE_UNAVAILABLE",
+  CLUSTERDOWN: "STORAGE_UNAVAILABLE",
+  TRYAGAIN: "STORAGE_UNAVAILABLE",
+  NOAUTH: "STORAGE_UNAVAILABLE",
+  NOPERM: "STORAGE_UNAVAILABLE",
+  WRONGPASS: "STORAGE_UNAVAILABLE",
+};
+
+/**
+ * What a failed write means. Only a refusal of Redis itself, and a command that was never sent, are certain not to have
+ * stored anything; every other failure is OUTCOME_UNKNOWN.
+ */
+export function toWriteError(thrown: unknown): SluiceError {
+  const refusal = readRefusal(thrown);
+  if (refusal !== undefined) return refusal;
+  if (thrown instanceof Error && thrown.message.startsWith("Stream isn't writeable")) return storageUnavailable(thrown);
+  return new SluiceError("OUTCOME_UNKNOWN", "storage did not answer: send the events again with the same ids", {
+    cause: thrown,
+  });
+}
+
+/** What a failed read means: try again, unless Redis has a fault to find with the command. */
+export function toReadError(thrown: unknown): SluiceError {
+  const refusal = readRefusal(thrown);
+  if (refusal !== undefined) return refusal;
+  if (thrown instanceof ReplyError) return new SluiceError("INTERNAL", "internal error", { cause: thrown });
+  return storageUnavailable(thrown);
+}
+
+/** Storage cannot be reached, and nothing was stored. */
+export function storageUnavailable(cause?: unknown): SluiceError {
+  return new SluiceError("STORAGE_UNAVAILABLE", "storage does not answer", { cause });
+}
+
+function readRefusal(thrown: unknown): SluiceError | undefined {
+  if (!(thrown instanceof Error && thrown instanceof ReplyError)) return undefined;
+  const code = /^[A-Z]+/.exec(thrown.message)?.[0] ?? "";
+  const reason = refusals[code];
+  if (reason === "STORAGE_FULL") return new SluiceError(reason, "storage is full", { cause: thrown });
+  return reason === undefined ? undefined : storageUnavailable(thrown);
+}
