@@ -1,0 +1,76 @@
+import { StartError } from "../domain/start-error.ts";
+import { systemClock } from "./clock.ts";
+import type { ClientSettings } from "./event-client.ts";
+import { createEventClient } from "./event-client.ts";
+import { importEvents } from "./import.ts";
+import { createProgressBar, createProgressLines } from "./import-progress.ts";
+import { listEvents } from "./list.ts";
+import { createPageWriter } from "./page-writer.ts";
+import { createProgram } from "./program.ts";
+import type { ServerToStart } from "./serve.ts";
+import { serve } from "./serve.ts";
+import { listenForStop } from "./stop-signals.ts";
+
+/** What the command line is configured with; read only by the command that needs it. */
+export interface RunDeps {
+  readServer(): Promise<ServerToStart>;
+  readClient(): { readonly config: ClientSettings; readonly warnings: readonly string[] };
+}
+
+/** Runs the command that the arguments name, in this process, and returns its exit code. Never rejects. */
+export async function runCommandLine(args: readonly string[], { readServer, readClient }: RunDeps): Promise<number> {
+  let exitCode = 0;
+  const clock = systemClock;
+  const { random } = Math;
+
+  function openClient() {
+    const { config, warnings } = readClient();
+    for (const warning of warnings) tell(`sluice: ${warning}`);
+    return { client: createEventClient(config), url: config.url, clock, random };
+  }
+
+  const program = createProgram(
+    {
+      async serve() {
+        // Nobody needs to read on for the server to serve on.
+        process.stdout.on("error", () => undefined);
+        return serve(await readServer(), { process, clock, print: (text) => process.stdout.write(text) });
+      },
+
+      async importEvents(options) {
+        const stop = new AbortController();
+        listenForStop(process, clock, { stop: () => stop.abort(), kill: () => process.exit(130) });
+        return importEvents(options, {
+          ...openClient(),
+          stdin: process.stdin,
+          stop: stop.signal,
+          startProgress: (read) =>
+            process.stderr.isTTY ? createProgressBar(process.stderr, read) : createProgressLines(tell, clock, read),
+          print: (line) => process.stdout.write(`${line}\n`),
+        });
+      },
+
+      listEvents: (options) => listEvents(options, { ...openClient(), output: createPageWriter(process.stdout), tell }),
+    },
+    (code) => {
+      exitCode = code;
+    },
+  );
+
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    tell(describeFailure(error));
+    return 1;
+  }
+}
+
+function tell(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+function describeFailure(error: unknown): string {
+  if (error instanceof StartError) return error.message.replaceAll(/^/gm, "sluice: ");
+  return `sluice: a fault of ours: ${error instanceof Error ? (error.stack ?? error.message) : error}`;
+}

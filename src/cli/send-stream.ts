@@ -1,0 +1,133 @@
+import { ConnectError } from "@connectrpc/connect";
+import type { TrackBatchRequest, TrackBatchResponse } from "../../gen/sluice/v1/event_service_pb.ts";
+import { TrackBatchResponseSchema } from "../../gen/sluice/v1/event_service_pb.ts";
+import type { CliClock } from "./clock.ts";
+import type { EventClient } from "./event-client.ts";
+import type { OutgoingEvent } from "./outgoing-event.ts";
+import { toTrackBatchRequest } from "./outgoing-event.ts";
+import type { Peekable } from "./peekable.ts";
+
+/** What became of one TrackBatch stream. */
+export interface StreamEnd {
+  /** What was sent, in the order of the stream's indexes. */
+  readonly sent: readonly OutgoingEvent[];
+  /** What the server says of it; undefined when its answer was lost. */
+  readonly answer: TrackBatchResponse | undefined;
+  /** What cut the stream; undefined when the server ended it in good order. */
+  readonly error: ConnectError | undefined;
+}
+
+export interface SendStreamDeps {
+  readonly client: EventClient;
+  readonly clock: CliClock;
+  /** Ends the stream, so that what was sent gets its answer. */
+  readonly stop: AbortSignal;
+  /** So many events were taken from the source and sent, for the first time. */
+  onSent(eventCount: number): void;
+}
+
+/** Bounds of a stream: an event has its answer when its stream ends, and is kept in memory until then. */
+const streamEventsMax = 10_000;
+const streamBytesMax = 16 << 20;
+
+/** A message is no larger than this when it is sent again. */
+const messageEventsMax = 500;
+
+/** How long a stream is held open for input that does not come; what was sent is answered then. */
+const inputIdleMs = 1000;
+
+/** How long the server has to answer once the user wants to stop. */
+const stopMs = 5000;
+
+/**
+ * Sends one stream: first the backlog, which was sent before without an answer, then from the source, as fast as the
+ * server takes it. Never rejects. An event is taken from the source only if it is in what was sent.
+ */
+export async function sendStream(
+  backlog: readonly OutgoingEvent[],
+  source: Peekable<OutgoingEvent[]>,
+  { client, clock, stop, onSent }: SendStreamDeps,
+): Promise<StreamEnd> {
+  const sent: OutgoingEvent[] = [];
+  const call = new AbortController();
+  let isOver = false;
+  const { promise: stopped, resolve: stopReading } = Promise.withResolvers<undefined>();
+  const onStop = () => {
+    stopReading(undefined);
+    void clock.wait(stopMs, call.signal).then(() => call.abort());
+  };
+  stop.addEventListener("abort", onStop);
+
+  async function* messages(): AsyncGenerator<TrackBatchRequest> {
+    let bytes = 0;
+    for (const message of toMessages(backlog)) {
+      if (isOver) return;
+      bytes += record(message);
+      yield toTrackBatchRequest(message);
+    }
+    while (!isOver && !stop.aborted) {
+      const message = await nextMessage(source, clock, stopped);
+      // A stream that was cut meanwhile leaves the message to the next one.
+      if (isOver || message === undefined) return;
+      const isFull = sent.length + message.length > streamEventsMax || bytes + byteCount(message) > streamBytesMax;
+      if (isFull && sent.length > 0) return;
+      source.take();
+      bytes += record(message);
+      onSent(message.length);
+      yield toTrackBatchRequest(message);
+    }
+  }
+
+  function record(message: readonly OutgoingEvent[]): number {
+    sent.push(...message);
+    return byteCount(message);
+  }
+
+  try {
+    const answer = await client.trackBatch(messages(), { signal: call.signal });
+    return { sent, answer, error: undefined };
+  } catch (thrown) {
+    const error = ConnectError.from(thrown);
+    return { sent, answer: error.findDetails(TrackBatchResponseSchema)[0], error };
+  } finally {
+    isOver = true;
+    stop.removeEventListener("abort", onStop);
+    call.abort();
+  }
+}
+
+/** The next message; undefined at the end, when none comes for a while, when the user stops, and when the source failed. */
+async function nextMessage(
+  source: Peekable<OutgoingEvent[]>,
+  clock: CliClock,
+  stopped: Promise<undefined>,
+): Promise<OutgoingEvent[] | undefined> {
+  const arrived = new AbortController();
+  const idle = clock.wait(inputIdleMs, arrived.signal).then(() => undefined);
+  try {
+    return await Promise.race([source.peek(), idle, stopped]);
+  } catch {
+    // Whoever peeks next is told; this stream only ends.
+    return undefined;
+  } finally {
+    arrived.abort();
+  }
+}
+
+function* toMessages(events: readonly OutgoingEvent[]): Generator<OutgoingEvent[]> {
+  for (let i = 0; i < events.length; ) {
+    let bytes = 0;
+    let end = i;
+    while (end < events.length && end - i < messageEventsMax) {
+      bytes += events[end]?.bytes.length ?? 0;
+      if (bytes > 1 << 20 && end > i) break;
+      end++;
+    }
+    yield events.slice(i, end);
+    i = end;
+  }
+}
+
+function byteCount(message: readonly OutgoingEvent[]): number {
+  return message.reduce((sum, { bytes }) => sum + bytes.length, 0);
+}

@@ -1,0 +1,167 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { keepDevKey, readClientConfig, readServerConfig } from "../src/config.ts";
+import { saveDevKey } from "../src/dev-key.ts";
+import { StartError } from "../src/domain/start-error.ts";
+
+let folder = "";
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "sluice-config-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const key = "0123456789abcdef";
+
+function faultsOf(env: NodeJS.ProcessEnv): string[] {
+  try {
+    readServerConfig(env, folder);
+  } catch (error) {
+    if (error instanceof StartError) return error.message.split("\n");
+  }
+  return [];
+}
+
+describe("readServerConfig", () => {
+  it("has a default for everything, empty variables counting as unset", () => {
+    const { config, warnings } = readServerConfig({ SLUICE_HOST: "", SLUICE_HTTP_PORT: "", PATH: "/bin" }, folder);
+
+    expect(config).toEqual({
+      host: "127.0.0.1",
+      httpPort: 8080,
+      grpcPort: 50051,
+      redisUrl: undefined,
+      redisServer: undefined,
+      dataDir: join(folder, "data"),
+      logLevel: "info",
+      devKey: { key: expect.any(String), isNew: true },
+    });
+    expect(warnings).toEqual([]);
+    expect(Object.isFrozen(config) && Object.isFrozen(config.devKey)).toBe(true);
+  });
+
+  it("reads every variable", () => {
+    const env = {
+      SLUICE_HOST: "::1",
+      SLUICE_HTTP_PORT: "0",
+      SLUICE_GRPC_PORT: "0",
+      SLUICE_REDIS_URL: "rediss://user:pass@cache:6380/2",
+      SLUICE_REDIS_SERVER: "bin/redis-server",
+      SLUICE_DATA_DIR: "elsewhere/../kept",
+      SLUICE_LOG_LEVEL: "debug",
+      SLUICE_DEV_KEY: key,
+    };
+
+    expect(readServerConfig(env, folder).config).toEqual({
+      host: "::1",
+      httpPort: 0,
+      grpcPort: 0,
+      redisUrl: "rediss://user:pass@cache:6380/2",
+      redisServer: "bin/redis-server",
+      dataDir: join(folder, "kept"),
+      logLevel: "debug",
+      devKey: { key, isNew: false },
+    });
+  });
+
+  it("reports all faults at once, none with a secret", () => {
+    const faults = faultsOf({
+      SLUICE_HOST: "0.0.0.0",
+      SLUICE_HTTP_PORT: "65536",
+      SLUICE_GRPC_PORT: "1e3",
+      SLUICE_REDIS_URL: "http://user:hunter2@cache",
+      SLUICE_LOG_LEVEL: "loud",
+      SLUICE_DEV_KEY: "too-short",
+    });
+
+    expect(faults).toEqual([
+      'SLUICE_HOST is "0.0.0.0"; it must be a loopback address, such as 127.0.0.1, as the development project is served to no one else',
+      'SLUICE_HTTP_PORT is "65536"; it must be a port: a number from 0 (any free one) to 65535',
+      'SLUICE_GRPC_PORT is "1e3"; it must be a port: a number from 0 (any free one) to 65535',
+      "SLUICE_REDIS_URL is not valid; it must be redis://host:port, rediss://host:port or the absolute path of a unix socket",
+      'SLUICE_LOG_LEVEL is "loud"; it must be one of trace, debug, info, warn, error, fatal, silent',
+      "SLUICE_DEV_KEY is not valid; it must be 16 to 256 visible ASCII characters, without spaces",
+    ]);
+  });
+
+  it.each(["127.0.0.1", "127.8.8.8", "localhost", "::1", "0:0:0:0:0:0:0:1"])("listens on %s", (host) => {
+    expect(readServerConfig({ SLUICE_HOST: host }, folder).config.host).toBe(host);
+  });
+
+  it.each(["0.0.0.0", "::", "10.0.0.1", "128.0.0.1", "example.org", "127.0.0.1.example.org", "fe80::1"])(
+    "does not listen on %s without a configuration",
+    (host) => {
+      expect(faultsOf({ SLUICE_HOST: host })).toEqual([expect.stringMatching(/^SLUICE_HOST is .* loopback/)]);
+    },
+  );
+
+  it("refuses one port for two listeners", () => {
+    expect(faultsOf({ SLUICE_GRPC_PORT: "8080" })).toEqual([
+      "SLUICE_HTTP_PORT and SLUICE_GRPC_PORT are both 8080; they must differ",
+    ]);
+  });
+
+  it("warns of names that it does not know, with the nearest that it does, and not of the command line's", () => {
+    const env = { SLUICE_HTP_PORT: "secret", SLUICE_SERVICE_PORT: "1", SLUICE_URL: "http://x", SLUICEBOX: "y" };
+
+    expect(readServerConfig(env, folder).warnings).toEqual([
+      "SLUICE_HTP_PORT is not a variable of Sluice and has no effect; the nearest is SLUICE_HTTP_PORT",
+      "SLUICE_SERVICE_PORT is not a variable of Sluice and has no effect; the nearest is SLUICE_GRPC_PORT",
+    ]);
+  });
+
+  it("finds the kept development key again", () => {
+    const { config } = readServerConfig({}, folder);
+    keepDevKey(config);
+
+    expect(readServerConfig({}, folder).config.devKey).toEqual({ key: config.devKey.key, isNew: false });
+  });
+});
+
+describe("readClientConfig", () => {
+  const own = () => join(folder, "own");
+
+  it("takes the key given, for any server", () => {
+    const env = { SLUICE_URL: "https://events.example.org/base/", SLUICE_KEY: "k" };
+
+    expect(readClientConfig(env, folder, own()).config).toEqual({ url: "https://events.example.org/base", key: "k" });
+  });
+
+  it("takes the development key of ./data, else of its own folder", () => {
+    saveDevKey(join(own(), "data"), `${key}-own`);
+    expect(readClientConfig({}, folder, own()).config).toEqual({ url: "http://127.0.0.1:8080", key: `${key}-own` });
+
+    saveDevKey(join(folder, "data"), `${key}-here`);
+    expect(readClientConfig({}, folder, own()).config.key).toBe(`${key}-here`);
+  });
+
+  it("looks nowhere but in SLUICE_DATA_DIR when that is set", () => {
+    saveDevKey(join(folder, "data"), key);
+
+    expect(() => readClientConfig({ SLUICE_DATA_DIR: "other" }, folder, own())).toThrow(
+      `SLUICE_KEY is not set, and there is no development key in ${join(folder, "other")}`,
+    );
+  });
+
+  it.each(["http://events.example.org", "http://127.0.0.1.example.org:8080", "http://10.0.0.1"])(
+    "does not tell %s the development key",
+    (url) => {
+      saveDevKey(join(folder, "data"), key);
+
+      expect(() => readClientConfig({ SLUICE_URL: url }, folder, own())).toThrow(/SLUICE_KEY is not set, and .* needs/);
+    },
+  );
+
+  it.each(["localhost:8080", "ftp://x", "http://user:pass@host", "http://host/?a"])("refuses the URL %s", (url) => {
+    expect(() => readClientConfig({ SLUICE_URL: url, SLUICE_KEY: key }, folder, own())).toThrow(
+      /^SLUICE_URL is not valid; it must be http:/,
+    );
+  });
+
+  it("refuses a key that no header can hold, without repeating it", () => {
+    expect(() => readClientConfig({ SLUICE_KEY: "two words" }, folder, own())).toThrow(
+      "SLUICE_KEY is not valid; it must be visible ASCII characters",
+    );
+  });
+});
