@@ -1,0 +1,104 @@
+import type {
+  ListEventsRequest,
+  TrackBatchResponse,
+  TrackManyResponse,
+  TrackResponse,
+} from "../../gen/sluice/v1/event_service_pb.ts";
+import { Order } from "../../gen/sluice/v1/event_service_pb.ts";
+import { SluiceError } from "../domain/errors.ts";
+import type { OfferedEvent } from "../domain/event.ts";
+import { guardIterator } from "../domain/guarded-iterator.ts";
+import type { EventPage, ListEvents, ListQuery } from "../domain/list-events.ts";
+import type { Caller } from "../domain/project.ts";
+import type { Track } from "../domain/track.ts";
+import { toTrackBatchResponse, toTrackManyResponse, toTrackResponse } from "./track-response.ts";
+
+/**
+ * The handlers of sluice.v1.EventService. They know neither transport: each hands them the caller and the request, its
+ * events as bytes or as messages, and sends what they return. They throw nothing but SluiceError.
+ */
+export interface EventHandlers {
+  track(caller: Caller, event: OfferedEvent | undefined): Promise<TrackResponse>;
+  trackMany(caller: Caller, events: readonly OfferedEvent[]): Promise<TrackManyResponse>;
+  /** Reads messages only as fast as storage takes them; ends early at shutdown, or when the sender falls silent. */
+  trackBatch(caller: Caller, messages: AsyncIterable<readonly OfferedEvent[]>): Promise<TrackBatchResponse>;
+  /** The page as it is stored; `list-response.ts` puts it into a message or into bytes. */
+  listEvents(caller: Caller, request: ListEventsRequest): Promise<EventPage>;
+}
+
+export interface EventHandlersDeps {
+  readonly track: Track;
+  readonly listEvents: ListEvents;
+  /** Aborted when the server begins to shut down: streams are cut then, so that their senders can go on elsewhere. */
+  readonly shutdown: AbortSignal;
+  /** How long a stream may be silent. Default 60 s. */
+  readonly streamIdleMs?: number;
+}
+
+export function createEventHandlers({
+  track,
+  listEvents,
+  shutdown,
+  streamIdleMs = 60_000,
+}: EventHandlersDeps): EventHandlers {
+  return {
+    async track(caller, event) {
+      if (event === undefined) throw eventMissing();
+      return toTrackResponse(await track.track(caller, event));
+    },
+
+    async trackMany(caller, events) {
+      return toTrackManyResponse(await track.trackMany(caller, events));
+    },
+
+    async trackBatch(caller, source) {
+      const messages = guardIterator(source, streamIdleMs);
+      const endCall = () =>
+        messages.interrupt(new SluiceError("CALL_ENDED", "the caller cancelled, or its deadline passed"));
+      const shutDown = () => messages.interrupt(new SluiceError("SHUTTING_DOWN", "the server is shutting down"));
+      caller.signal.addEventListener("abort", endCall);
+      shutdown.addEventListener("abort", shutDown);
+      if (caller.signal.aborted) endCall();
+      if (shutdown.aborted) shutDown();
+      try {
+        return toTrackBatchResponse(await track.trackBatch(caller, messages));
+      } finally {
+        caller.signal.removeEventListener("abort", endCall);
+        shutdown.removeEventListener("abort", shutDown);
+      }
+    },
+
+    listEvents: (caller, request) => listEvents(caller.project, toListQuery(request)),
+  };
+}
+
+/** The event of a TrackRequest left its field out. */
+function eventMissing(): SluiceError {
+  return new SluiceError("EVENT_INVALID", "event is required", {
+    violations: [{ field: "event", message: "is required" }],
+  });
+}
+
+function toListQuery({ filter, order, pageSize, pageToken }: ListEventsRequest): ListQuery {
+  return {
+    names: filter?.names ?? [],
+    includeTest: filter?.includeTest ?? false,
+    order: toOrder(order),
+    pageSize,
+    pageToken,
+  };
+}
+
+function toOrder(order: Order | number): ListQuery["order"] {
+  switch (order) {
+    case Order.UNSPECIFIED:
+    case Order.NEWEST_FIRST:
+      return "newest-first";
+    case Order.OLDEST_FIRST:
+      return "oldest-first";
+    default:
+      throw new SluiceError("FILTER_INVALID", "order is not one that is known", {
+        violations: [{ field: "order", message: "is not one that is known" }],
+      });
+  }
+}

@@ -1,0 +1,136 @@
+import type { ServerInterceptingCallInterface, ServerInterceptor, ServerListener } from "@grpc/grpc-js";
+import { Metadata, ResponderBuilder, ServerInterceptingCall, status } from "@grpc/grpc-js";
+import type { CallLog } from "../call-log.ts";
+import type { Access } from "../domain/access.ts";
+import { SluiceError, toSluiceError } from "../domain/errors.ts";
+import type { Project } from "../domain/project.ts";
+import type { GrpcMethod } from "./grpc-methods.ts";
+import { createMessageQueue } from "./message-queue.ts";
+import { codeNameOf, toRpcCode, toStatusBytes } from "./rpc-error.ts";
+
+type PartialStatusObject = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
+
+export interface GrpcCallDeps {
+  readonly methods: readonly GrpcMethod[];
+  readonly access: Access;
+  readonly callLog: CallLog;
+  /** How long a unary call may take to send its message. */
+  readonly messageTimeoutMs: number;
+}
+
+/**
+ * Runs EventService's calls as an interceptor, below grpc-js' own handlers: here nothing has been read yet, so that a
+ * call without a key is refused before its message, and a stream is read one message at a time; grpc-js' stream would
+ * hold 16 of up to 4 MiB. Calls of other services pass.
+ */
+export function createGrpcInterceptor(deps: GrpcCallDeps): ServerInterceptor {
+  const methods = new Map(deps.methods.map((method) => [method.path, method]));
+  return (definition, call) => {
+    const method = methods.get(definition.path);
+    if (method === undefined) return new ServerInterceptingCall(call);
+    const responder = new ResponderBuilder().withStart((next) => next(serveCall(method, call, deps))).build();
+    return new ServerInterceptingCall(call, responder);
+  };
+}
+
+function serveCall(method: GrpcMethod, call: ServerInterceptingCallInterface, deps: GrpcCallDeps): ServerListener {
+  const startMs = performance.now();
+  const aborter = new AbortController();
+  const messages = createMessageQueue<Uint8Array>(() => call.startRead());
+  const sendStatus = call.sendStatus.bind(call);
+  let isEnded = false;
+  let isRunning = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  // grpc-js refuses by itself what is too large, cannot be decompressed or has passed its deadline, on this same call.
+  call.sendStatus = (refusal) => {
+    const error = toOwnError(refusal);
+    if (error === undefined) {
+      end(refusal, status[refusal.code]);
+      aborter.abort();
+    } else if (isRunning && method.kind === "client-streaming") messages.fail(error);
+    else endWithError(error);
+  };
+
+  function end(finalStatus: PartialStatusObject, code: string, error?: SluiceError): void {
+    if (isEnded) return;
+    isEnded = true;
+    clearTimeout(timer);
+    sendStatus(finalStatus);
+    const durationMs = performance.now() - startMs;
+    const cause = error?.cause;
+    deps.callLog.record({
+      method: method.name,
+      entrance: "grpc",
+      code,
+      durationMs,
+      ...(error && { reason: error.reason }),
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
+
+  function endWithError(error: SluiceError): void {
+    const metadata = new Metadata();
+    metadata.set("grpc-status-details-bin", Buffer.from(toStatusBytes(error)));
+    end({ code: toRpcCode(error), details: error.message, metadata }, codeNameOf(error.reason), error);
+  }
+
+  async function run(project: Project): Promise<void> {
+    isRunning = true;
+    const caller = { project, entrance: "grpc" as const, signal: aborter.signal };
+    try {
+      const response =
+        method.kind === "unary"
+          ? await method.run(caller, await readOnlyMessage())
+          : await method.run(caller, messages);
+      if (isEnded) return;
+      call.sendMessage(toBuffer(response), () => end({ code: status.OK, details: "OK" }, "OK"));
+    } catch (thrown) {
+      endWithError(toSluiceError(thrown));
+    }
+  }
+
+  async function readOnlyMessage(): Promise<Uint8Array> {
+    timer = setTimeout(() => {
+      messages.fail(new SluiceError("STREAM_IDLE", `no message within ${deps.messageTimeoutMs / 1000} s`));
+    }, deps.messageTimeoutMs);
+    const first = await messages.next();
+    const second = first.done === true ? first : await messages.next();
+    clearTimeout(timer);
+    if (first.done === true || second.done !== true) {
+      throw new SluiceError("MALFORMED", "a unary call has exactly one message");
+    }
+    return first.value;
+  }
+
+  return {
+    onReceiveMetadata(metadata) {
+      try {
+        void run(deps.access.authenticate(metadata.get("authorization")[0]?.toString()));
+      } catch (thrown) {
+        endWithError(toSluiceError(thrown));
+      }
+    },
+    onReceiveMessage: (message) => messages.push(message),
+    onReceiveHalfClose: () => messages.end(),
+    onCancel() {
+      // grpc-js also says so of a call that has its answer.
+      if (isEnded) return;
+      const error = new SluiceError("CALL_ENDED", "the caller cancelled, or its deadline passed");
+      messages.fail(error);
+      aborter.abort();
+      end({ code: status.CANCELLED, details: error.message }, codeNameOf(error.reason), error);
+    },
+  };
+}
+
+/** What grpc-js' own refusal is in our words; undefined where its code says it all. */
+function toOwnError({ code, details }: PartialStatusObject): SluiceError | undefined {
+  if (code === status.RESOURCE_EXHAUSTED) return new SluiceError("TOO_LARGE", details ?? "the message is too large");
+  if (code === status.INTERNAL) return new SluiceError("MALFORMED", details ?? "the message cannot be read");
+  return undefined;
+}
+
+function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,90 @@
+import type { DescMessage } from "@bufbuild/protobuf";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { ListEventsRequest } from "../../gen/sluice/v1/event_service_pb.ts";
+import {
+  EventService,
+  ListEventsRequestSchema,
+  TrackBatchResponseSchema,
+  TrackManyResponseSchema,
+  TrackResponseSchema,
+} from "../../gen/sluice/v1/event_service_pb.ts";
+import { SluiceError } from "../domain/errors.ts";
+import { callLimits } from "../domain/event.ts";
+import type { Caller } from "../domain/project.ts";
+import type { EventHandlers } from "./event-service.ts";
+import { encodeListEventsResponse } from "./list-response.ts";
+import type { WireTrackManyRequest, WireTrackRequest } from "./wire-service.ts";
+import { WireEventService } from "./wire-service.ts";
+
+/** A method of EventService as gRPC runs it: from the bytes of the request to those of the response. */
+export type GrpcMethod = { readonly name: string; readonly path: string } & (
+  | { readonly kind: "unary"; run(caller: Caller, request: Uint8Array): Promise<Uint8Array> }
+  | {
+      readonly kind: "client-streaming";
+      run(caller: Caller, requests: AsyncIterable<Uint8Array>): Promise<Uint8Array>;
+    }
+);
+
+const { track, trackMany, trackBatch } = WireEventService.method;
+
+/** The methods of EventService over these handlers. Malformed bytes are MALFORMED, oversized ones TOO_LARGE. */
+export function createGrpcMethods(handlers: EventHandlers): GrpcMethod[] {
+  return [
+    {
+      ...nameOf(EventService.method.track),
+      kind: "unary",
+      async run(caller, bytes) {
+        if (bytes.length > callLimits.trackMessageBytes) throw tooLarge(callLimits.trackMessageBytes);
+        const { event } = decode<WireTrackRequest>(track?.input, bytes);
+        return toBinary(TrackResponseSchema, await handlers.track(caller, event.length === 0 ? undefined : event));
+      },
+    },
+    {
+      ...nameOf(EventService.method.trackMany),
+      kind: "unary",
+      async run(caller, bytes) {
+        const { events } = decode<WireTrackManyRequest>(trackMany?.input, bytes);
+        return toBinary(TrackManyResponseSchema, await handlers.trackMany(caller, events));
+      },
+    },
+    {
+      ...nameOf(EventService.method.trackBatch),
+      kind: "client-streaming",
+      async run(caller, requests) {
+        const messages = mapAsync(requests, (bytes) => decode<WireTrackManyRequest>(trackBatch?.input, bytes).events);
+        return toBinary(TrackBatchResponseSchema, await handlers.trackBatch(caller, messages));
+      },
+    },
+    {
+      ...nameOf(EventService.method.listEvents),
+      kind: "unary",
+      async run(caller, bytes) {
+        const request = decode<ListEventsRequest>(ListEventsRequestSchema, bytes);
+        return encodeListEventsResponse(await handlers.listEvents(caller, request));
+      },
+    },
+  ];
+}
+
+function nameOf(method: { name: string; parent: { typeName: string } }): { name: string; path: string } {
+  return { name: method.name, path: `/${method.parent.typeName}/${method.name}` };
+}
+
+/** The one place where bytes become a wire message; T has to be the shape of the descriptor. */
+function decode<T>(desc: DescMessage | undefined, bytes: Uint8Array): T {
+  if (desc === undefined) throw new Error("the contract lacks a method");
+  try {
+    return fromBinary(desc, bytes) as T;
+  } catch (cause) {
+    throw new SluiceError("MALFORMED", `the message is not a ${desc.name}`, { cause });
+  }
+}
+
+/** The error of a message over its size limit. */
+export function tooLarge(bytesMax: number): SluiceError {
+  return new SluiceError("TOO_LARGE", `the message is larger than ${bytesMax} bytes`);
+}
+
+async function* mapAsync<A, B>(source: AsyncIterable<A>, map: (item: A) => B): AsyncGenerator<B> {
+  for await (const item of source) yield map(item);
+}

@@ -1,0 +1,26 @@
+import { SluiceError } from "../domain/errors.ts";
+import type { EventHandlers } from "./event-service.ts";
+
+/** Handlers that can be put to work later: the ports are bound before storage is opened, which may take minutes. */
+export interface StartingHandlers extends EventHandlers {
+  /** From now on, calls go to these. */
+  start(handlers: EventHandlers): void;
+}
+
+/** Until they are started, every call fails with STORAGE_UNAVAILABLE. */
+export function createStartingHandlers(): StartingHandlers {
+  let started: EventHandlers | undefined;
+  const handlers = (): EventHandlers => {
+    if (started === undefined) throw new SluiceError("STORAGE_UNAVAILABLE", "the server is starting");
+    return started;
+  };
+  return {
+    start(real) {
+      started = real;
+    },
+    track: async (caller, event) => handlers().track(caller, event),
+    trackMany: async (caller, events) => handlers().trackMany(caller, events),
+    trackBatch: async (caller, messages) => handlers().trackBatch(caller, messages),
+    listEvents: async (caller, request) => handlers().listEvents(caller, request),
+  };
+}
