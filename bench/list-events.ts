@@ -1,0 +1,57 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { Redis } from "ioredis";
+import { ListEventsRequestSchema, ListEventsResponseSchema } from "../gen/sluice/v1/event_service_pb.ts";
+import { projectKeys } from "../src/redis/keys.ts";
+import { type Comparison, compare, runCallers } from "./support/compare.ts";
+import { createBytesClient } from "./support/grpc-client.ts";
+import type { Subject } from "./support/subject.ts";
+
+const pageSize = 100;
+const callers = 4;
+
+/** ListEvents, page after page from the newest, against raw XREVRANGE of the same stream. */
+export async function benchListEvents(subject: Subject): Promise<Comparison> {
+  const client = createBytesClient(subject.grpcAddress, subject.key);
+  const redis = new Redis(subject.redisSocket);
+  const { events: stream } = projectKeys("dev");
+
+  async function runOurs(forMs: number): Promise<number> {
+    const tokens = Array.from({ length: callers }, () => "");
+    return runCallers(callers, forMs, async () => {
+      const pageToken = tokens.shift() ?? "";
+      const request = create(ListEventsRequestSchema, { pageSize, pageToken });
+      const bytes = await client.call("ListEvents", Buffer.from(toBinary(ListEventsRequestSchema, request)));
+      tokens.push(readNextPageToken(bytes));
+      return 1;
+    });
+  }
+
+  async function runBaseline(forMs: number): Promise<number> {
+    const bounds = Array.from({ length: callers }, () => "+");
+    return runCallers(callers, forMs, async () => {
+      const entries = await redis.xrevrangeBuffer(stream, bounds.shift() ?? "+", "-", "COUNT", pageSize);
+      const last = entries.at(-1)?.[0].toString();
+      bounds.push(last === undefined ? "+" : `(${last}`);
+      return 1;
+    });
+  }
+
+  try {
+    return await compare(
+      `ListEvents, gRPC, pages of ${pageSize}`,
+      "pages",
+      { name: "Sluice", server: subject.server, run: runOurs },
+      { name: "raw XREVRANGE through ioredis", run: runBaseline },
+    );
+  } finally {
+    client.close();
+    redis.disconnect();
+  }
+}
+
+/** It is the last field. Decoding the whole page would measure the client. */
+function readNextPageToken(bytes: Buffer): string {
+  const tokenLength = 54;
+  const tail = bytes.subarray(-(tokenLength + 2));
+  return fromBinary(ListEventsResponseSchema, tail).nextPageToken;
+}
