@@ -1,5 +1,5 @@
-import { create, toBinary } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import type { EventToAppend } from "../../src/domain/ports.ts";
 import type { Caller, Project } from "../../src/domain/project.ts";

@@ -32,7 +32,12 @@ export interface FakeEventHandlers extends EventHandlers {
 export function fakeEventHandlers(): FakeEventHandlers {
   const calls: HandledCall[] = [];
 
-  function note(method: keyof EventHandlers, caller: Caller, events: OfferedEvent[], request?: ListEventsRequest): void {
+  function note(
+    method: keyof EventHandlers,
+    caller: Caller,
+    events: OfferedEvent[],
+    request?: ListEventsRequest,
+  ): void {
     calls.push({ method, caller, events, ...(request && { request }) });
     if (fake.failure !== undefined && method !== "trackBatch") throw fake.failure;
   }

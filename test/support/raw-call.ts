@@ -115,7 +115,8 @@ function fromGrpc(status: number, trailers: Record<string, unknown>): RawAnswer 
   const code = trailers["grpc-status"];
   const details = trailers["grpc-status-details-bin"];
   const name = code === undefined ? undefined : code === "0" ? "OK" : nameOfCode(Number(code));
-  const message = typeof trailers["grpc-message"] === "string" ? decodeURIComponent(trailers["grpc-message"]) : undefined;
+  const message =
+    typeof trailers["grpc-message"] === "string" ? decodeURIComponent(trailers["grpc-message"]) : undefined;
   if (typeof details !== "string") return { status, code: name, reason: undefined, message };
   const info = fromBinary(StatusSchema, Buffer.from(details, "base64")).details.find(({ typeUrl }) =>
     typeUrl.endsWith(ErrorInfoSchema.typeName),
@@ -154,4 +155,3 @@ export function envelope(message: Uint8Array, flags = 0): Buffer {
   head.writeUInt32BE(message.length, 1);
   return Buffer.concat([head, message]);
 }
-

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 import type { CallRecord } from "../../src/call-log.ts";
 import { createAccess, digestKey } from "../../src/domain/access.ts";
 import type { ServingStatus } from "../../src/domain/ports.ts";
@@ -19,6 +19,8 @@ export interface TestHttpServer {
   readonly handlers: FakeEventHandlers;
   /** What the call log got. */
   readonly records: CallRecord[];
+  /** Resolves when no call is being served. */
+  settled(): Promise<void>;
   /** The record of the only call since the test began, when it has ended. */
   onlyRecord(): Promise<CallRecord>;
   setServing(isServing: boolean): void;
@@ -50,10 +52,18 @@ export async function startTestServer(limits: TestLimits = {}): Promise<TestHttp
     shutdown: shutdown.signal,
     ...(limits.connect && { limits: limits.connect }),
   });
+  let inFlight = 0;
   const listener: Listener = await startHttpServer({
     host: "127.0.0.1",
     port: 0,
-    calls,
+    calls: {
+      accepts: calls.accepts,
+      async handle(request, response) {
+        inFlight++;
+        await calls.handle(request, response);
+        inFlight--;
+      },
+    },
     serving: serving.status,
     logger: captureLog().logger,
     ...(limits.http && { limits: limits.http }),
@@ -63,6 +73,9 @@ export async function startTestServer(limits: TestLimits = {}): Promise<TestHttp
     url: `http://127.0.0.1:${listener.port}`,
     handlers,
     records,
+    async settled() {
+      await waitUntil(() => inFlight === 0);
+    },
     async onlyRecord() {
       const record = await waitUntil(() => records[0]);
       expect(records).toHaveLength(1);
@@ -88,6 +101,8 @@ export function useHttpServer(limits: TestLimits = {}): () => TestHttpServer {
     handlers.page = { events: [], nextPageToken: "" };
     records.length = 0;
   });
+  // A call's record comes after its answer.
+  afterEach(() => use().settled());
   afterAll(() => server?.close());
   const use = () => {
     if (server === undefined) throw new Error("the server has not started");

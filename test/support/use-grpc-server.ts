@@ -1,0 +1,85 @@
+import { afterEach } from "vitest";
+import type { CallRecord } from "../../src/call-log.ts";
+import { createAccess, digestKey } from "../../src/domain/access.ts";
+import { createListEvents } from "../../src/domain/list-events.ts";
+import { createPageTokens } from "../../src/domain/page-token.ts";
+import type { Project } from "../../src/domain/project.ts";
+import { createTrack } from "../../src/domain/track.ts";
+import { createEventHandlers } from "../../src/rpc/event-service.ts";
+import type { GrpcServer, GrpcServerLimits } from "../../src/rpc/grpc-server.ts";
+import { startGrpcServer } from "../../src/rpc/grpc-server.ts";
+import { createServing } from "../../src/serving.ts";
+import { newProject } from "./events.ts";
+import type { FakeEventLog } from "./fake-event-log.ts";
+import { createFakeEventLog } from "./fake-event-log.ts";
+import { useCrashWatch } from "./use-crash-watch.ts";
+
+/** A gRPC server on a free port of the loopback, over the real handlers and a log in memory. */
+export interface TestGrpcServer extends GrpcServer {
+  readonly log: FakeEventLog;
+  readonly project: Project;
+  /** What the call log got. */
+  readonly records: readonly CallRecord[];
+  setServing(isServing: boolean): void;
+  /** Cuts the streams, as the beginning of a shutdown does. */
+  shutDown(): void;
+}
+
+export interface TestGrpcOptions {
+  readonly limits?: Partial<GrpcServerLimits>;
+  readonly streamIdleMs?: number;
+  readonly port?: number;
+}
+
+/** The key that opens the test project. */
+export const testKey = "a-key-for-tests-only";
+
+/** Starts servers, which are closed after each test; a test fails when something was thrown that nobody caught. */
+export function useGrpcServers(): (options?: TestGrpcOptions) => Promise<TestGrpcServer> {
+  useCrashWatch();
+  const started: GrpcServer[] = [];
+  afterEach(async () => {
+    await Promise.all(started.splice(0).map((server) => server.close(0)));
+  });
+  return async (options = {}) => {
+    const server = await start(options);
+    started.push(server);
+    return server;
+  };
+}
+
+async function start({ limits = {}, streamIdleMs = 60_000, port = 0 }: TestGrpcOptions): Promise<TestGrpcServer> {
+  const log = createFakeEventLog();
+  const project = newProject();
+  const records: CallRecord[] = [];
+  const shutdown = new AbortController();
+  let isServing = true;
+  const serving = createServing(() => isServing);
+  const pageTokens = createPageTokens(() => Buffer.alloc(32, 1));
+  const handlers = createEventHandlers({
+    track: createTrack({ log, clock: { nowMs: () => Date.UTC(2026, 0, 31) } }),
+    listEvents: createListEvents(log, pageTokens),
+    shutdown: shutdown.signal,
+    streamIdleMs,
+  });
+  const server = await startGrpcServer({
+    host: "127.0.0.1",
+    port,
+    handlers,
+    access: createAccess(new Map([[digestKey(testKey), project]])),
+    callLog: { record: (call) => void records.push(call), countOutcomes() {}, stop() {} },
+    serving,
+    limits,
+  });
+  return {
+    ...server,
+    log,
+    project,
+    records,
+    setServing(value) {
+      isServing = value;
+      serving.update();
+    },
+    shutDown: () => shutdown.abort(),
+  };
+}
