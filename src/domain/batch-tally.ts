@@ -1,4 +1,5 @@
 import type { Position } from "./cursor.ts";
+import { isBefore } from "./cursor.ts";
 import type { SluiceError } from "./errors.ts";
 import { callLimits } from "./event.ts";
 import type { BatchFailure, BatchSummary, EventOutcome } from "./outcome.ts";
@@ -26,7 +27,9 @@ export function createBatchTally(): BatchTally {
   function addAnswered(outcome: Exclude<EventOutcome, { kind: "failed" }>): void {
     counts[outcome.kind]++;
     nextIndex = index + 1;
-    if (outcome.kind === "accepted") lastPosition = outcome.position;
+    if (outcome.kind === "accepted" && (lastPosition === undefined || isBefore(lastPosition, outcome.position))) {
+      lastPosition = outcome.position;
+    }
     if (outcome.kind === "rejected") addFailure({ index, ...outcome });
   }
 

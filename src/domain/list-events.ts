@@ -47,8 +47,9 @@ export function createListEvents(log: EventLog, pageTokens: PageTokens): ListEve
 
     while (scanned < scanMax) {
       // One more than fits, to tell a full last page from one that others follow.
-      const wanted = query.names.length === 0 ? pageSize - events.length + 1 : scanMax - scanned;
-      const slice = await log.read(project, { order: query.order, countMax: wanted, ...(after && { after }) });
+      const wanted = query.names.length === 0 ? pageSize - events.length + 1 : scanMax;
+      const countMax = Math.min(wanted, scanMax - scanned);
+      const slice = await log.read(project, { order: query.order, countMax, ...(after && { after }) });
       for (const event of slice.events) {
         const isMatch = matches(event);
         const isFull = events.length === pageSize || bytes + event.bytes.length + addedBytes > callLimits.pageBytes;

@@ -3,6 +3,7 @@ import type { Event } from "../../gen/sluice/v1/event_pb.ts";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import type { OfferedEvent } from "./event.ts";
 import { assignId, eventLimits } from "./event.ts";
+import type { EventInspection } from "./inspect-event-bytes.ts";
 import { inspectEventBytes } from "./inspect-event-bytes.ts";
 import type { EventOutcome } from "./outcome.ts";
 import type { EventToAppend } from "./ports.ts";
@@ -13,21 +14,27 @@ export type RejectedEvent = Extract<EventOutcome, { kind: "rejected" }>;
 
 /** Makes an offered event ready to be stored as it was sent, or says why it cannot be. */
 export function prepareEvent(offered: OfferedEvent, nowMs: number): EventToAppend | RejectedEvent {
-  if (!(offered instanceof Uint8Array)) return prepareDecoded(offered, nowMs, undefined);
+  if (!(offered instanceof Uint8Array)) return prepareDecoded(offered, nowMs, "stripping", undefined);
   let event: Event;
+  let inspection: EventInspection;
   try {
     event = fromBinary(EventSchema, offered);
+    inspection = inspectEventBytes(offered);
   } catch (cause) {
     const violation = fault("", `is not a protobuf Event: ${cause instanceof Error ? cause.message : "unreadable"}`);
     return { kind: "rejected", id: "", reason: "MALFORMED", violation };
   }
-  return prepareDecoded(event, nowMs, offered);
+  return prepareDecoded(event, nowMs, inspection, offered);
 }
 
-function prepareDecoded(event: Event, nowMs: number, sent: Uint8Array | undefined): EventToAppend | RejectedEvent {
+function prepareDecoded(
+  event: Event,
+  nowMs: number,
+  inspection: EventInspection,
+  sent: Uint8Array | undefined,
+): EventToAppend | RejectedEvent {
   const violation = validateEvent(event, nowMs);
   if (violation !== undefined) return rejectInvalid(event, violation);
-  const inspection = sent === undefined ? "stripping" : inspectEventBytes(sent);
   if (typeof inspection !== "string") return rejectInvalid(event, inspection);
 
   const bytes = sent !== undefined && inspection === "clean" ? sent : encodeStripped(event);

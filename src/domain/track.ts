@@ -16,7 +16,7 @@ export interface Track {
   /** Stores 1 to 500 events; outcomes index-aligned. Throws when storage answered for none of those that were valid. */
   trackMany(caller: Caller, events: readonly OfferedEvent[]): Promise<EventOutcome[]>;
   /**
-   * Stores a stream of events, a few messages at a time: it asks for the next message only when storage has kept up.
+   * Stores a stream of events, some messages at a time: it asks for the next message only when storage has kept up.
    * Throws, with the summary, when the stream is cut.
    */
   trackBatch(caller: Caller, messages: GuardedIterator<readonly OfferedEvent[]>): Promise<BatchSummary>;
@@ -25,13 +25,13 @@ export interface Track {
 export interface TrackDeps {
   readonly log: EventLog;
   readonly clock: Clock;
-  /** How many messages of one TrackBatch stream are with storage at a time. Default 4. */
-  readonly messagesInFlight?: number;
+  /** With how many events of one TrackBatch stream at storage no more messages are read. Default 1,000. */
+  readonly streamEventsInFlight?: number;
   /** Told of all outcomes, to count them. */
   readonly onOutcomes?: (outcomes: readonly EventOutcome[]) => void;
 }
 
-export function createTrack({ log, clock, messagesInFlight = 4, onOutcomes }: TrackDeps): Track {
+export function createTrack({ log, clock, streamEventsInFlight = 1000, onOutcomes }: TrackDeps): Track {
   return {
     async track(caller, event) {
       const [outcome] = await offer(caller, [event]);
@@ -59,7 +59,12 @@ export function createTrack({ log, clock, messagesInFlight = 4, onOutcomes }: Tr
     async trackBatch(caller, messages) {
       const tally = createBatchTally();
       const inFlight: Promise<EventOutcome[]>[] = [];
-      const settleOldest = async () => tally.add((await inFlight.shift()) ?? []);
+      let eventsInFlight = 0;
+      const settleOldest = async () => {
+        const outcomes = (await inFlight.shift()) ?? [];
+        eventsInFlight -= outcomes.length;
+        tally.add(outcomes);
+      };
       let cut: SluiceError | undefined;
       try {
         for (;;) {
@@ -69,12 +74,13 @@ export function createTrack({ log, clock, messagesInFlight = 4, onOutcomes }: Tr
           checkCount(next.value);
           const outcomes = offer(caller, next.value, { isHeldBack: true });
           inFlight.push(outcomes);
+          eventsInFlight += next.value.length;
           // The sender may be silent for long: it is told of a failure at once, not with its next message.
           void outcomes.then((settled) => {
             const failed = settled.find((outcome) => outcome.kind === "failed");
             if (failed !== undefined) messages.interrupt(failed.error);
           });
-          if (inFlight.length >= messagesInFlight) await settleOldest();
+          while (eventsInFlight >= streamEventsInFlight) await settleOldest();
         }
       } catch (thrown) {
         cut = toSluiceError(thrown);
@@ -87,11 +93,24 @@ export function createTrack({ log, clock, messagesInFlight = 4, onOutcomes }: Tr
     },
   };
 
-  /** One outcome for each event, in their order. Never rejects. */
+  /** One outcome for each event, in their order. Never rejects: a fault of ours costs the call, not the process. */
   async function offer(
     caller: Caller,
     offered: readonly OfferedEvent[],
     options: Omit<AppendOptions, "signal"> = {},
+  ): Promise<EventOutcome[]> {
+    try {
+      return await prepareAndAppend(caller, offered, options);
+    } catch (thrown) {
+      const error = toSluiceError(thrown);
+      return offered.map(() => ({ kind: "failed", id: "", error }));
+    }
+  }
+
+  async function prepareAndAppend(
+    caller: Caller,
+    offered: readonly OfferedEvent[],
+    options: Omit<AppendOptions, "signal">,
   ): Promise<EventOutcome[]> {
     const nowMs = clock.nowMs();
     const prepared = offered.map((event) => prepareEvent(event, nowMs));

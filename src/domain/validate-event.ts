@@ -61,7 +61,9 @@ function checkIdentities(identities: Event["identities"]): Violation | undefined
 function checkTime(time: Timestamp, nowMs: number): Violation | undefined {
   if (time.nanos < 0 || time.nanos > 999_999_999) return fault("time.nanos", "is not from 0 to 999,999,999");
   if (time.seconds < 0n) return fault("time", "is before 1970");
-  if (time.seconds * 1000n > BigInt(nowMs + limits.futureMs)) return fault("time", "is over 24 h in the future");
+  const nanosMs = BigInt(Math.ceil(time.nanos / 1_000_000));
+  if (time.seconds * 1000n + nanosMs > BigInt(nowMs + limits.futureMs))
+    return fault("time", "is over 24 h in the future");
   return undefined;
 }
 

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createSecretKey, type KeyObject, randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
 import { pageTokenSecretKey } from "./keys.ts";
 
@@ -6,9 +6,9 @@ import { pageTokenSecretKey } from "./keys.ts";
  * The secret of page tokens, shared by all servers of one Redis and kept over restarts: the first to ask makes it. Rejects
  * as ioredis does.
  */
-export async function readPageTokenSecret(redis: Redis): Promise<Buffer> {
+export async function readPageTokenSecret(redis: Redis): Promise<KeyObject> {
   await redis.set(pageTokenSecretKey, randomBytes(32), "NX");
   const secret = await redis.getBuffer(pageTokenSecretKey);
   if (secret === null) throw new Error("the secret of page tokens is gone");
-  return secret;
+  return createSecretKey(secret);
 }

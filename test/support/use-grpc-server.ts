@@ -57,7 +57,7 @@ async function start({ limits = {}, streamIdleMs = 60_000, port = 0 }: TestGrpcO
   const serving = createServing(() => isServing);
   const pageTokens = createPageTokens(() => Buffer.alloc(32, 1));
   const handlers = createEventHandlers({
-    track: createTrack({ log, clock: { nowMs: () => Date.UTC(2026, 0, 31) } }),
+    track: createTrack({ log, clock: { nowMs: () => Date.UTC(2026, 0, 31) }, streamEventsInFlight: 1000 }),
     listEvents: createListEvents(log, pageTokens),
     shutdown: shutdown.signal,
     streamIdleMs,
