@@ -12,7 +12,7 @@ export interface BytesClient {
 const identity = (bytes: Buffer) => bytes;
 
 export function createBytesClient(address: string, key: string): BytesClient {
-  const client = new Client(address, credentials.createInsecure());
+  const client = new Client(address, credentials.createInsecure(), { "grpc-node.flow_control_window": 1 << 20 });
   const metadata = new Metadata();
   metadata.set("authorization", `Bearer ${key}`);
   const pathOf = (method: string) => `/${EventService.typeName}/${method}`;

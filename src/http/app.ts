@@ -1,0 +1,86 @@
+import { STATUS_CODES } from "node:http";
+import { fastify } from "fastify";
+import type { Logger } from "pino";
+import type { ServingStatus } from "../domain/ports.ts";
+import type { Listener } from "./listener.ts";
+import { listen } from "./listener.ts";
+import type { ListenerLimits } from "./listener-limits.ts";
+import { listenerLimits } from "./listener-limits.ts";
+import type { HttpRequest, HttpResponse } from "./request-guard.ts";
+
+/** Takes the requests that are remote calls, before any route is looked up. */
+export interface CallRoutes {
+  accepts(request: HttpRequest): boolean;
+  /** Never rejects. */
+  handle(request: HttpRequest, response: HttpResponse): Promise<void>;
+}
+
+export interface HttpServerOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly calls: CallRoutes;
+  readonly serving: ServingStatus;
+  readonly logger: Logger;
+  readonly limits?: Partial<HttpLimits>;
+}
+
+export interface HttpLimits extends ListenerLimits {
+  /** The largest body of a route that reads one and says nothing else. Default 1 MiB. */
+  readonly bodyBytes: number;
+  /** How long a route may take, its body's arrival included. Default 10 s. */
+  readonly handlerMs: number;
+}
+
+const limitDefaults: HttpLimits = { ...listenerLimits, bodyBytes: 1 << 20, handlerMs: 10_000 };
+
+/**
+ * Serves everything on one port, over HTTP/1.1 and HTTP/2: remote calls, `/healthz` (200 while the process lives) and
+ * `/readyz` (503 while the server cannot do its work). Throws StartError for a port that cannot be had.
+ */
+export async function startHttpServer(options: HttpServerOptions): Promise<Listener> {
+  const { host, port, calls, serving, logger } = options;
+  const limits = { ...limitDefaults, ...options.limits };
+  const app = fastify({ bodyLimit: limits.bodyBytes, handlerTimeout: limits.handlerMs });
+
+  // A body is read only by routes that ask for it, after they have looked at the key.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, _payload, done) => done(null));
+
+  app.get("/healthz", () => ({ status: "ok" }));
+  app.get("/readyz", (_request, reply) => {
+    const isServing = serving.isServing();
+    return reply.code(isServing ? 200 : 503).send({ status: isServing ? "ok" : "unavailable" });
+  });
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ message: "Not Found" }));
+  app.setErrorHandler((error, _request, reply) => {
+    const status = statusOf(error);
+    if (status >= 500) logger.error({ err: error }, "a request failed");
+    return reply.code(status).send({ message: STATUS_CODES[status] });
+  });
+  await app.ready();
+
+  const listener = await listen({
+    host,
+    port,
+    limits,
+    logger,
+    onRequest(request, response) {
+      if (calls.accepts(request)) void calls.handle(request, response);
+      else app.routing(request, response);
+    },
+  });
+  return {
+    port: listener.port,
+    async close(graceMs) {
+      await listener.close(graceMs);
+      await app.close();
+    },
+  };
+}
+
+/** Fastify's own errors say which status they stand for. */
+function statusOf(error: unknown): number {
+  const status = error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
+  return typeof status === "number" ? status : 500;
+}

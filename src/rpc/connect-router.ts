@@ -1,0 +1,105 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { ConnectRouter, ConnectRouterOptions, HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, createConnectRouter } from "@connectrpc/connect";
+import type { UniversalHandlerFn } from "@connectrpc/connect/protocol";
+import { EventService } from "../../gen/sluice/v1/event_service_pb.ts";
+import type { Access } from "../domain/access.ts";
+import type { ServingStatus } from "../domain/ports.ts";
+import { callOf, failCall, nameOfCode } from "./connect-call.ts";
+import { fastGzip } from "./connect-compression.ts";
+import { addEventMethods, messageForm, wireForm } from "./connect-methods.ts";
+import { translateRefusals } from "./connect-refusal.ts";
+import type { EventHandlers } from "./event-service.ts";
+import { addHealth } from "./health-routes.ts";
+import { addReflection } from "./reflection.ts";
+
+export interface ConnectRouterDeps {
+  readonly handlers: EventHandlers;
+  readonly access: Access;
+  readonly serving: ServingStatus;
+  /** Aborted when the server begins to shut down: Watch and reflection end then. */
+  readonly shutdown: AbortSignal;
+}
+
+/** What serves a path: one handler for protobuf, one for JSON. */
+export interface ConnectRoute {
+  /** Absent: no method has this path. */
+  readonly method?: DescMethod;
+  readonly kind: DescMethod["methodKind"];
+  readonly proto: UniversalHandlerFn;
+  readonly json: UniversalHandlerFn;
+}
+
+/** gRPC clients refuse messages over 4 MiB; a page ends at 3. */
+const protoWriteMaxBytes = 4 << 20;
+
+/** JSON writes some characters in six bytes, so a page can grow a lot. */
+const jsonWriteMaxBytes = 32 << 20;
+
+/** Field names that are not known are ignored, so that older servers take what newer clients send. */
+const jsonOptions = { ignoreUnknownFields: true, textDecoder: new TextDecoder("utf-8", { fatal: true }) };
+
+const commonOptions: ConnectRouterOptions = {
+  acceptCompression: [fastGzip],
+  compressMinBytes: 4096,
+  readMaxBytes: 64 * 1024,
+  binaryOptions: { readUnknownFields: false },
+  jsonOptions,
+};
+
+/** The routes of EventService, health and reflection, by path. */
+export function createRoutes({ handlers, access, serving, shutdown }: ConnectRouterDeps): Map<string, ConnectRoute> {
+  const requestGate = (context: HandlerContext) => openGate(context, access);
+  const proto = createConnectRouter({ ...commonOptions, requestGate, writeMaxBytes: protoWriteMaxBytes });
+  const json = createConnectRouter({ ...commonOptions, requestGate, writeMaxBytes: jsonWriteMaxBytes });
+  const open = createConnectRouter({ ...commonOptions, requestGate: (context) => openGate(context) });
+  addEventMethods(proto, handlers, wireForm);
+  addEventMethods(json, handlers, messageForm);
+  addHealth(open, serving, shutdown);
+  addReflection(open, { shutdown });
+  return new Map([...toRoutes(proto, json), ...toRoutes(open, open)]);
+}
+
+/** Answers that there is no such method, in the shape of the caller's protocol. */
+export function createUnknownRoute(): ConnectRoute {
+  const router = createConnectRouter({
+    requestGate(context) {
+      callOf(context).code = nameOfCode(Code.Unimplemented);
+      throw new ConnectError("unknown method", Code.Unimplemented);
+    },
+  });
+  router.rpc(EventService.method.track, () => ({}));
+  const [refuse] = router.handlers;
+  if (refuse === undefined) throw new Error("a router has a handler for each method");
+  const handle: UniversalHandlerFn = async (request) => {
+    const response = await refuse(request);
+    return response.status === 200 ? response : { ...response, status: 404 };
+  };
+  return { kind: "unary", proto: handle, json: handle };
+}
+
+function toRoutes(proto: ConnectRouter, json: ConnectRouter): [string, ConnectRoute][] {
+  const jsonHandlers = new Map(json.handlers.map((handler) => [handler.requestPath, handler]));
+  return proto.handlers.map((handler) => {
+    const { method, requestPath } = handler;
+    return [
+      requestPath,
+      { method, kind: method.methodKind, proto: handler, json: jsonHandlers.get(requestPath) ?? handler },
+    ];
+  });
+}
+
+/** Runs before anything of the body is read, so that whoever has no key is refused for nothing. */
+function openGate(context: HandlerContext, access?: Access): void {
+  const call = callOf(context);
+  translateRefusals(context, call);
+  try {
+    if (access !== undefined) {
+      const project = access.authenticate(context.requestHeader.get("authorization") ?? undefined);
+      call.caller = { project, entrance: call.entrance, signal: context.signal };
+    }
+    if (call.refusal !== undefined) throw call.refusal;
+  } catch (thrown) {
+    throw failCall(call, thrown);
+  }
+}

@@ -1,0 +1,135 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import type { Client, Transport } from "@connectrpc/connect";
+import { createClient } from "@connectrpc/connect";
+import {
+  compressionGzip,
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
+import { describe, expect, it } from "vitest";
+import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
+import { EventService, Order } from "../../gen/sluice/v1/event_service_pb.ts";
+import type { Entrance } from "../../src/domain/project.ts";
+import { testKey, useHttpServer } from "../support/use-http-server.ts";
+
+const server = useHttpServer();
+
+const gzip = { sendCompression: compressionGzip, acceptCompression: [compressionGzip], compressMinBytes: 0 };
+
+interface Protocol {
+  readonly name: string;
+  readonly entrance: Entrance;
+  readonly isJson: boolean;
+  connect(baseUrl: string): Transport;
+}
+
+const protocols: Protocol[] = (["1.1", "2"] as const).flatMap((httpVersion) =>
+  [false, true].flatMap((isJson): Protocol[] => {
+    const name = `${isJson ? "JSON" : "protobuf"} over HTTP/${httpVersion}`;
+    const options = { httpVersion, useBinaryFormat: !isJson };
+    return [
+      {
+        name: `Connect, ${name}`,
+        entrance: "connect",
+        isJson,
+        connect: (baseUrl) => createConnectTransport({ ...options, baseUrl }),
+      },
+      {
+        name: `Connect with GET and gzip, ${name}`,
+        entrance: "connect",
+        isJson,
+        connect: (baseUrl) => createConnectTransport({ ...options, ...gzip, baseUrl, useHttpGet: true }),
+      },
+      {
+        name: `gRPC-Web, ${name}`,
+        entrance: "grpc-web",
+        isJson,
+        connect: (baseUrl) => createGrpcWebTransport({ ...options, baseUrl }),
+      },
+      {
+        name: `gRPC-Web with gzip, ${name}`,
+        entrance: "grpc-web",
+        isJson,
+        connect: (baseUrl) => createGrpcWebTransport({ ...options, ...gzip, baseUrl }),
+      },
+      ...(httpVersion === "2"
+        ? [
+            {
+              name: `gRPC, ${name}`,
+              entrance: "grpc" as const,
+              isJson,
+              connect: (baseUrl: string) => createGrpcTransport({ useBinaryFormat: !isJson, baseUrl }),
+            },
+          ]
+        : []),
+    ];
+  }),
+);
+
+describe.each(protocols)("$name", ({ connect, entrance, isJson }) => {
+  const headers = { authorization: `Bearer ${testKey}` };
+  const client = (): Client<typeof EventService> => createClient(EventService, connect(server().url));
+  const events = [{ name: "one" }, { name: "two" }];
+
+  function handledCall() {
+    const [call, ...others] = server().handlers.calls;
+    expect(others).toEqual([]);
+    expect(call?.caller).toMatchObject({ project: { name: "test" }, entrance });
+    const names = call?.events.map((event) => {
+      expect(event instanceof Uint8Array).toBe(!isJson);
+      return (event instanceof Uint8Array ? fromBinary(EventSchema, event) : event).name;
+    });
+    return { ...call, names };
+  }
+
+  it("takes Track", async () => {
+    const response = await client().track({ event: { name: "one" } }, { headers });
+
+    expect(response).toMatchObject({ id: "a", cursor: "c" });
+    expect(handledCall()).toMatchObject({ method: "track", names: ["one"] });
+    expect(await server().onlyRecord()).toMatchObject({ method: "Track", entrance, code: "OK" });
+  });
+
+  it("takes TrackMany", async () => {
+    const response = await client().trackMany({ events }, { headers });
+
+    expect(response.results.map(({ id }) => id)).toEqual(["0", "1"]);
+    expect(handledCall()).toMatchObject({ method: "trackMany", names: ["one", "two"] });
+  });
+
+  it("takes TrackBatch", async () => {
+    async function* messages() {
+      for (let i = 0; i < 3; i++) yield { events };
+    }
+    const response = await client().trackBatch(messages(), { headers });
+
+    expect(response.acceptedCount).toBe(6n);
+    expect(handledCall()).toMatchObject({ method: "trackBatch", names: ["one", "two", "one", "two", "one", "two"] });
+    expect(await server().onlyRecord()).toMatchObject({ method: "TrackBatch", entrance, code: "OK" });
+  });
+
+  it("takes ListEvents", async () => {
+    const stored = {
+      position: { epoch: "e".repeat(12), ms: 1_700_000_000_000, seq: 0 },
+      bytes: new Uint8Array([0x12, 3, 0x6f, 0x6e, 0x65]),
+      entrance: "grpc" as const,
+      assignedId: "assigned",
+      isTimeAbsent: true,
+      isTest: false,
+    };
+    server().handlers.page = { events: [stored], nextPageToken: "next" };
+
+    const response = await client().listEvents({ pageSize: 7, order: Order.OLDEST_FIRST }, { headers });
+
+    expect(response.nextPageToken).toBe("next");
+    expect(response.events).toMatchObject([{ name: "one", id: "assigned", entrance: "grpc" }]);
+    expect(handledCall().request).toMatchObject({ pageSize: 7, order: Order.OLDEST_FIRST });
+  });
+
+  it("tells Track without an event", async () => {
+    await client().track({}, { headers });
+
+    expect(handledCall()).toMatchObject({ method: "track", names: [] });
+  });
+});
