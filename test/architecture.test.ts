@@ -13,7 +13,7 @@ interface Rule {
 
 const MESSAGES = ["gen/sluice/"];
 const PROTOBUF = ["@bufbuild/protobuf"];
-const CONNECT = ["@connectrpc/connect", "@connectrpc/connect-node", "@connectrpc/connect-fastify"];
+const CONNECT = ["@connectrpc/connect", "@connectrpc/connect-node"];
 const GRPC = ["@grpc/grpc-js", "@grpc/reflection", "@grpc/proto-loader", "grpc-health-check"];
 const HTTP = ["fastify", "@fastify/*", "@httptoolkit/httpolyglot", "zod"];
 const LOGGER = ["pino"];

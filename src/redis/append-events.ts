@@ -58,7 +58,7 @@ export function encodeAppendCall(project: Project, chunk: readonly ChunkEvent[])
   for (const [i, { event, entrance }] of chunk.entries()) {
     writeHash(hashes, i * hashBytes, event.id, idHashBytes);
     writeHash(hashes, i * hashBytes + idHashBytes, event.bytes, payloadHashBytes);
-    args.push(toBuffer(event.bytes), encodeAdded(event, entrance));
+    args.push(encodeAdded(event, entrance), toBuffer(event.bytes));
   }
   return { keys: [keys.events, keys.meta, keys.ids], args };
 }

@@ -9,7 +9,7 @@ export const pageTokenSecretKey = `${layout}:page-token-secret`;
 
 /** The keys of one project. */
 export interface ProjectKeys {
-  /** The stream of events: fields `e` and `s`, see entry.ts. */
+  /** The stream of events; what an entry holds is in entry.ts. */
   readonly events: string;
   /** A hash: `epoch` names the data set, `generation` is the highest generation of ids ever written to. */
   readonly meta: string;

@@ -5,7 +5,7 @@
 --   ARGV[1]  dedupe window in ms
 --   ARGV[2]  epoch to give the data set if it has none
 --   ARGV[3]  20 bytes for each event: hash of its id (12), hash of its payload (8)
---   ARGV[4…] for each event: its bytes, what the server adds
+--   ARGV[4…] for each event: what the server adds, its bytes
 --   returns  {epoch, stream id of the first event added or '', outcomes, positions}
 --            outcomes: one character for each event: a added, its seq one above that of the one added before;
 --            d known with this payload; c known with another payload. positions: for each d and c, in order, 12 bytes:
@@ -40,12 +40,12 @@ for i = 1, #hashes / 20 do
     outcomes[i] = sub(record, 1, 8) == payload and 'd' or 'c'
     positions[#positions + 1] = sub(record, 9)
   else
-    local bytes, added = ARGV[2 + 2 * i], ARGV[3 + 2 * i]
+    local added, bytes = ARGV[2 + 2 * i], ARGV[3 + 2 * i]
     if seq then
       seq = seq + 1
-      call('XADD', events, ms_text .. '-' .. string.format('%.0f', seq), 'e', bytes, 's', added)
+      call('XADD', events, ms_text .. '-' .. string.format('%.0f', seq), added, bytes)
     else
-      first = call('XADD', events, '*', 'e', bytes, 's', added)
+      first = call('XADD', events, '*', added, bytes)
       local seq_text
       ms_text, seq_text = string.match(first, '^(%d+)-(%d+)$')
       ms_packed, seq = struct.pack('>I6', tonumber(ms_text)), tonumber(seq_text)
