@@ -48,7 +48,11 @@ describe("EventLog.append", () => {
     const project = newProject();
 
     const calls = Array.from({ length: 20 }, (_, call) =>
-      log.append(project, "grpc", Array.from({ length: 7 }, (_, i) => eventToAppend(`${call}/${i}`))),
+      log.append(
+        project,
+        "grpc",
+        Array.from({ length: 7 }, (_, i) => eventToAppend(`${call}/${i}`)),
+      ),
     );
     const results = await Promise.all(calls);
 
@@ -81,7 +85,13 @@ describe("EventLog.append", () => {
     const { log } = opened;
     const project = newProject();
     const assigned = "01a1fb64-33d9-70b1-8477-6af85547d143";
-    const event = { id: assigned, isIdAssigned: true, bytes: encodeEvent({ name: "n" }), isTimeAbsent: true, isTest: true };
+    const event = {
+      id: assigned,
+      isIdAssigned: true,
+      bytes: encodeEvent({ name: "n" }),
+      isTimeAbsent: true,
+      isTest: true,
+    };
 
     await log.append(project, "connect", [event]);
     await log.append(project, "grpc-web", [eventToAppend("mine", { time: { seconds: 1n } })]);
@@ -205,7 +215,11 @@ describe("EventLog.read", () => {
     await using opened = await openLog();
     const { log } = opened;
     const project = newProject();
-    await log.append(project, "grpc", Array.from({ length: 30 }, (_, i) => eventToAppend(`e${i}`)));
+    await log.append(
+      project,
+      "grpc",
+      Array.from({ length: 30 }, (_, i) => eventToAppend(`e${i}`)),
+    );
 
     const oldestFirst = (await readAll(log, project)).map((event) => event.position.seq);
     const newestFirst = (await readAll(log, project, "newest-first")).map((event) => event.position.seq);
