@@ -3,7 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { isProcessAlive } from "../../src/redis/process-alive.ts";
+import { isProcessAlive } from "../../src/redis/embedded/process-alive.ts";
 import { GrpcEventClient, readErrorDetails } from "../support/grpc-event-client.ts";
 import { runSluice, SluiceProcess } from "../support/sluice-process.ts";
 import { TestRedis } from "../support/use-redis.ts";

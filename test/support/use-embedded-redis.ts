@@ -4,8 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterEach, beforeEach } from "vitest";
-import { type EmbeddedRedis, type EmbeddedRedisOptions, startEmbeddedRedis } from "../../src/redis/embedded-redis.ts";
-import { isProcessAlive } from "../../src/redis/process-alive.ts";
+import {
+  type EmbeddedRedis,
+  type EmbeddedRedisOptions,
+  startEmbeddedRedis,
+} from "../../src/redis/embedded/embedded-redis.ts";
+import { isProcessAlive } from "../../src/redis/embedded/process-alive.ts";
 import { parseInfo } from "../../src/redis/redis-info.ts";
 import { type CapturedLog, captureLog } from "./captured-log.ts";
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach } from "vitest";
-import { connectProbe } from "../../src/redis/redis-probe.ts";
+import { connectProbe } from "../../src/redis/embedded/redis-probe.ts";
 import { waitUntil } from "./wait-until.ts";
 
 /** How a Redis for tests is to run. */

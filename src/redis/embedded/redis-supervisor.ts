@@ -1,6 +1,6 @@
 import { setTimeout as sleepFor } from "node:timers/promises";
 import type { Logger } from "pino";
-import { errorText } from "./caught.ts";
+import { errorText } from "../caught.ts";
 import type { RedisProcess } from "./redis-process.ts";
 
 /** Waits, and no longer once the signal is aborted. Never rejects. */

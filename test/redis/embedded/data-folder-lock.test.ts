@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { StartError } from "../../src/domain/start-error.ts";
-import { lockDataFolder } from "../../src/redis/data-folder-lock.ts";
+import { StartError } from "../../../src/domain/start-error.ts";
+import { lockDataFolder } from "../../../src/redis/embedded/data-folder-lock.ts";
 
 let temp: string;
 let dataDir: string;
@@ -24,7 +24,7 @@ afterEach(() => {
 
 /** Another process that locks the folder and keeps it. Its first output says that it has it, or why not. */
 function startHolder(): { child: ChildProcess; output: Promise<string> } {
-  const lockModule = new URL("../../src/redis/data-folder-lock.ts", import.meta.url).href;
+  const lockModule = new URL("../../../src/redis/embedded/data-folder-lock.ts", import.meta.url).href;
   const script = `
     import { lockDataFolder } from ${JSON.stringify(lockModule)};
     try {

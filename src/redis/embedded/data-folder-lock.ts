@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { StartError } from "../domain/start-error.ts";
-import { errorCode, errorText } from "./caught.ts";
+import { StartError } from "../../domain/start-error.ts";
+import { errorCode, errorText } from "../caught.ts";
 import { readLivePid } from "./pid-file.ts";
 
 /** The right to use a data folder, which one process has at a time. */

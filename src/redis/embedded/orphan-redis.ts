@@ -2,12 +2,12 @@ import { readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
-import { StartError } from "../domain/start-error.ts";
-import { errorText } from "./caught.ts";
+import { StartError } from "../../domain/start-error.ts";
+import { errorText } from "../caught.ts";
+import { parseInfo } from "../redis-info.ts";
 import { embeddedRedisFiles } from "./embedded-redis-config.ts";
 import { readLivePid } from "./pid-file.ts";
 import { isProcessAlive } from "./process-alive.ts";
-import { parseInfo } from "./redis-info.ts";
 import { connectProbe } from "./redis-probe.ts";
 
 /** Where an orphan may be, and how long to wait for it. */

@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { StartError } from "../../src/domain/start-error.ts";
-import { isProcessAlive } from "../../src/redis/process-alive.ts";
-import { slowLoading, useEmbeddedRedis } from "../support/use-embedded-redis.ts";
-import { waitUntil } from "../support/wait-until.ts";
+import { StartError } from "../../../src/domain/start-error.ts";
+import { isProcessAlive } from "../../../src/redis/embedded/process-alive.ts";
+import { slowLoading, useEmbeddedRedis } from "../../support/use-embedded-redis.ts";
+import { waitUntil } from "../../support/wait-until.ts";
 
 const bench = useEmbeddedRedis();
 
@@ -121,7 +121,7 @@ describe("stop", () => {
   });
 
   it("keeps nothing that would keep the process from ending", async () => {
-    const embeddedModule = new URL("../../src/redis/embedded-redis.ts", import.meta.url).href;
+    const embeddedModule = new URL("../../../src/redis/embedded/embedded-redis.ts", import.meta.url).href;
     const script = `
       import { pino } from "pino";
       import { startEmbeddedRedis } from ${JSON.stringify(embeddedModule)};

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { lstatSync, mkdirSync, rmSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
-import { StartError } from "../domain/start-error.ts";
-import { errorCode } from "./caught.ts";
+import { StartError } from "../../domain/start-error.ts";
+import { errorCode } from "../caught.ts";
 
 /** Where an embedded Redis listens. */
 export interface RedisSocket {

@@ -3,15 +3,15 @@ import { once } from "node:events";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { isProcessAlive } from "../../src/redis/process-alive.ts";
-import { slowLoading, useEmbeddedRedis } from "../support/use-embedded-redis.ts";
-import { waitUntil } from "../support/wait-until.ts";
+import { isProcessAlive } from "../../../src/redis/embedded/process-alive.ts";
+import { slowLoading, useEmbeddedRedis } from "../../support/use-embedded-redis.ts";
+import { waitUntil } from "../../support/wait-until.ts";
 
 const bench = useEmbeddedRedis();
 
 /** Runs a Sluice's Redis from a process of its own, kills that, and returns what is left: the pid of the Redis. */
 async function orphanRedis(): Promise<number> {
-  const embeddedModule = new URL("../../src/redis/embedded-redis.ts", import.meta.url).href;
+  const embeddedModule = new URL("../../../src/redis/embedded/embedded-redis.ts", import.meta.url).href;
   const script = `
     import { pino } from "pino";
     import { startEmbeddedRedis } from ${JSON.stringify(embeddedModule)};

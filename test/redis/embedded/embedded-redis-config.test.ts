@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { embeddedRedisMemoryBytes } from "../../src/redis/embedded-redis-config.ts";
-import { parseInfo } from "../../src/redis/redis-info.ts";
-import { useEmbeddedRedis } from "../support/use-embedded-redis.ts";
+import { embeddedRedisMemoryBytes } from "../../../src/redis/embedded/embedded-redis-config.ts";
+import { parseInfo } from "../../../src/redis/redis-info.ts";
+import { useEmbeddedRedis } from "../../support/use-embedded-redis.ts";
 
 const bench = useEmbeddedRedis();
 

@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { findRedisServer } from "../../src/redis/redis-server-program.ts";
-import { useEmbeddedRedis } from "../support/use-embedded-redis.ts";
+import { findRedisServer } from "../../../src/redis/embedded/redis-server-program.ts";
+import { useEmbeddedRedis } from "../../support/use-embedded-redis.ts";
 
 const bench = useEmbeddedRedis();
 

@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { StartError } from "../domain/start-error.ts";
-import { isSupportedVersion, redisVersionMin } from "./redis-version.ts";
+import { StartError } from "../../domain/start-error.ts";
+import { isSupportedVersion, redisVersionMin } from "../redis-version.ts";
 
 /** Where to look for the program. */
 export interface RedisServerSearch {

@@ -1,7 +1,7 @@
 import { realpathSync, writeFileSync } from "node:fs";
 import type { Logger } from "pino";
-import { StartError } from "../domain/start-error.ts";
-import { errorText } from "./caught.ts";
+import { StartError } from "../../domain/start-error.ts";
+import { errorText } from "../caught.ts";
 import { createEmbeddedRedisConfig, embeddedRedisFiles, embeddedRedisMemoryBytes } from "./embedded-redis-config.ts";
 import { endOrphanRedis } from "./orphan-redis.ts";
 import { rotateLogFile } from "./redis-log-file.ts";

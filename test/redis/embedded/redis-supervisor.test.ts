@@ -1,9 +1,9 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { isProcessAlive } from "../../src/redis/process-alive.ts";
-import { useEmbeddedRedis } from "../support/use-embedded-redis.ts";
-import { waitUntil } from "../support/wait-until.ts";
+import { isProcessAlive } from "../../../src/redis/embedded/process-alive.ts";
+import { useEmbeddedRedis } from "../../support/use-embedded-redis.ts";
+import { waitUntil } from "../../support/wait-until.ts";
 
 const bench = useEmbeddedRedis();
 
