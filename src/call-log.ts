@@ -16,7 +16,7 @@ export interface CallRecord {
   readonly cause?: unknown;
 }
 
-/** Tells the operator of calls: failed ones a line each, the others at debug and summed up once a second at info. */
+/** Tells the operator of calls, and once a second of what storage said when it failed: failed ones a line each, the others at debug and summed up once a second at info. */
 export interface CallLog {
   record(call: CallRecord): void;
   /** Counts events by what became of them, for the summary. */
@@ -29,13 +29,16 @@ export interface CallLog {
 export function createCallLog(logger: Logger, summaryEveryMs = 1000): CallLog {
   let calls = new Map<string, number>();
   let events = new Map<string, number>();
+  let causes = new Map<string, string>();
   const timer = setInterval(summarize, summaryEveryMs).unref();
 
   function summarize(): void {
     if (calls.size === 0 && events.size === 0) return;
     logger.info({ calls: Object.fromEntries(calls), events: Object.fromEntries(events) }, "served");
+    if (causes.size > 0) logger.warn({ causes: Object.fromEntries(causes) }, "storage failed");
     calls = new Map();
     events = new Map();
+    causes = new Map();
   }
 
   return {
@@ -48,11 +51,20 @@ export function createCallLog(logger: Logger, summaryEveryMs = 1000): CallLog {
       else logger.warn(line, "call failed");
     },
     countOutcomes(outcomes) {
-      for (const { kind } of outcomes) events.set(kind, (events.get(kind) ?? 0) + 1);
+      for (const outcome of outcomes) {
+        events.set(outcome.kind, (events.get(outcome.kind) ?? 0) + 1);
+        if (outcome.kind === "failed") causes.set(outcome.error.reason, describeCause(outcome.error.cause));
+      }
     },
     stop() {
       clearInterval(timer);
       summarize();
     },
   };
+}
+
+/** What was said underneath, in few words. Not the error itself: those of Redis hold the command, and so payloads. */
+function describeCause(cause: unknown): string {
+  if (!(cause instanceof Error)) return "";
+  return (cause.cause instanceof Error ? cause.cause.message : cause.message).slice(0, 120);
 }

@@ -34,7 +34,7 @@ export interface StartOptions {
 }
 
 const closeMs = {
-  /** For calls in flight. Streams are cut at once. */
+  /** For calls in flight. Streams are cut as soon as storage has answered for what it has of them. */
   calls: 4000,
   /** For what is on its way to storage after that. */
   drain: 1000,
@@ -76,7 +76,12 @@ export async function startServer(
     const http = await startHttpServer({ host, port: config.httpPort, calls, serving, logger });
     listeners.push(http);
 
-    storage = await openStorage(config.redisUrl ?? (await startRedis()), logger, serving.update);
+    storage = await openStorage({
+      address: config.redisUrl ?? (await startRedis()),
+      logger,
+      onChange: serving.update,
+      signal,
+    });
     closers.push(() => storage?.close(closeMs.drain));
     const { log, pageTokens } = storage;
     const clock = { nowMs: () => Date.now() };

@@ -30,12 +30,21 @@ export type AppendResult =
   /** OUTCOME_UNKNOWN: perhaps stored. Any other reason: not stored. */
   | { readonly kind: "failed"; readonly error: SluiceError };
 
+/**
+ * Appends that belong together, such as those of one stream: once one of them has failed, those behind it that are not yet
+ * on their way fail too, so that no event overtakes one that its sender has to send again.
+ */
+export interface AppendSequence {
+  failure?: SluiceError;
+}
+
 /** How a caller wants its events appended. */
 export interface AppendOptions {
   /** Events that are not yet on their way when it is aborted are not stored. */
   readonly signal?: AbortSignal;
-  /** The sender waited for room before it offered these events: take them, instead of failing with OVERLOADED. */
+  /** Wait for room in the queue instead of failing with OVERLOADED: for senders that are held back meanwhile. */
   readonly isHeldBack?: boolean;
+  readonly sequence?: AppendSequence;
 }
 
 /** An event as the log keeps it. */
@@ -68,7 +77,10 @@ export interface ReadSlice {
 
 /** A project's events: append-only, in one total order. */
 export interface EventLog {
-  /** Stores each event once, in the order given, and answers for each of them, index-aligned. Never rejects. */
+  /**
+   * Stores each event once, in the order given, and answers for each of them, index-aligned. Once one has failed, those
+   * behind it that are not yet on their way fail too. Never rejects.
+   */
   append(
     project: Project,
     entrance: Entrance,

@@ -59,6 +59,7 @@ export function createTrack({ log, clock, streamEventsInFlight = 1000, onOutcome
     async trackBatch(caller, messages) {
       const tally = createBatchTally();
       const inFlight: Promise<EventOutcome[]>[] = [];
+      const sequence = {};
       let eventsInFlight = 0;
       const settleOldest = async () => {
         const outcomes = (await inFlight.shift()) ?? [];
@@ -72,7 +73,7 @@ export function createTrack({ log, clock, streamEventsInFlight = 1000, onOutcome
           const next = await messages.next();
           if (next.done === true) break;
           checkCount(next.value);
-          const outcomes = offer(caller, next.value, { isHeldBack: true });
+          const outcomes = offer(caller, next.value, { isHeldBack: true, sequence });
           inFlight.push(outcomes);
           eventsInFlight += next.value.length;
           // The sender may be silent for long: it is told of a failure at once, not with its next message.

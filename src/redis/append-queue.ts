@@ -1,5 +1,5 @@
 import { SluiceError } from "../domain/errors.ts";
-import type { AppendOptions, EventToAppend } from "../domain/ports.ts";
+import type { AppendOptions, AppendSequence, EventToAppend } from "../domain/ports.ts";
 import type { Entrance, Project } from "../domain/project.ts";
 import type { AppendEvents, ChunkEvent, ChunkOutcome } from "./append-events.ts";
 import type { QueueBudget } from "./queue-budget.ts";
@@ -45,6 +45,7 @@ interface Submission {
   readonly entrance: Entrance;
   readonly events: readonly EventToAppend[];
   readonly signal: AbortSignal | undefined;
+  readonly sequence: AppendSequence;
   readonly outcomes: QueueOutcome[];
   /** Index of the first event that is in no chunk yet. */
   next: number;
@@ -102,6 +103,7 @@ export function createAppendQueue(options: AppendQueueOptions): AppendQueue {
     let submission = queued[0];
     while (submission !== undefined) {
       if (submission.signal?.aborted) failRest(submission, callEnded());
+      if (submission.sequence.failure !== undefined) failRest(submission, notSent(submission.sequence.failure));
       const start = submission.next;
       for (const event of submission.events.slice(start, start + limits.chunkEvents - eventCount)) {
         if (eventCount > 0 && bytes + event.bytes.length > limits.chunkBytes) break;
@@ -129,7 +131,10 @@ export function createAppendQueue(options: AppendQueueOptions): AppendQueue {
       }
     } catch (thrown) {
       const error = toWriteError(thrown);
-      for (const { submission, start, end } of parts) fail(submission, start, end, error);
+      for (const { submission, start, end } of parts) {
+        submission.sequence.failure ??= error;
+        fail(submission, start, end, error);
+      }
     } finally {
       chunksInFlight--;
       flush();
@@ -177,15 +182,18 @@ export function createAppendQueue(options: AppendQueueOptions): AppendQueue {
   }
 
   return {
-    submit(entrance, events, { signal, isHeldBack = false }) {
+    async submit(entrance, events, { signal, isHeldBack = false, sequence = {} }) {
+      if (events.length === 0) return [];
       const size = events.reduce((sum, event) => sum + sizeOf(event), 0);
-      if (!isHeldBack && !budget.hasRoom(size)) {
-        return Promise.resolve(events.map(() => ({ kind: "failed", error: overloaded() })));
+      const isTaken = isHeldBack ? await budget.takeInTurn(size, signal) : budget.tryTake(size);
+      if (!isTaken) {
+        const error = isHeldBack ? callEnded() : overloaded();
+        return events.map(() => ({ kind: "failed", error }));
       }
-      budget.take(size);
       return new Promise((resolve) => {
         const openCount = events.length;
-        queued.push({ entrance, events, signal, outcomes: new Array(openCount), next: 0, openCount, resolve });
+        const outcomes: QueueOutcome[] = new Array(openCount);
+        queued.push({ entrance, events, signal, sequence, outcomes, next: 0, openCount, resolve });
         queuedEvents += openCount;
         queuedBytes += bytesOf(events);
         scheduleFlush();
@@ -220,6 +228,11 @@ function sizeOf(event: EventToAppend | undefined): number {
 
 function missing(): QueueOutcome {
   return { kind: "failed", error: new SluiceError("INTERNAL", "the append script skipped an event") };
+}
+
+/** Of events behind one that failed: whatever became of that one, these were not stored. */
+function notSent(failure: SluiceError): SluiceError {
+  return failure.reason === "OUTCOME_UNKNOWN" ? storageUnavailable(failure) : failure;
 }
 
 function callEnded(): SluiceError {

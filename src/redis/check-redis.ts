@@ -39,6 +39,8 @@ function refuseUnfit(info: ReadonlyMap<string, string>): void {
   if (mode !== undefined && mode !== "standalone") {
     throw new StartError(`this Redis runs in ${mode} mode, which is not supported yet: use one that runs alone`);
   }
+  if (info.get("role") === "slave")
+    throw new StartError("this Redis is a replica, and takes no events: use its primary");
   const policy = info.get("maxmemory_policy");
   if (policy !== "noeviction") {
     throw new StartError(

@@ -1,8 +1,10 @@
 import type { Redis } from "ioredis";
+import type { Position } from "../domain/cursor.ts";
 import { SluiceError } from "../domain/errors.ts";
-import type { AppendResult, EventLog, EventToAppend } from "../domain/ports.ts";
-import type { Project } from "../domain/project.ts";
+import type { AppendOptions, AppendResult, EventLog, EventToAppend } from "../domain/ports.ts";
+import type { Entrance, Project } from "../domain/project.ts";
 import { isSameEvent } from "../domain/same-event.ts";
+import type { AppendEvents } from "./append-events.ts";
 import { createAppendEvents } from "./append-events.ts";
 import type { AppendQueue, AppendQueueLimits, QueueOutcome } from "./append-queue.ts";
 import { createAppendQueue } from "./append-queue.ts";
@@ -42,7 +44,7 @@ export interface RedisEventLog extends EventLog {
 /** The event log in Redis: appends by group commit, a queue for each project. */
 export function createEventLog({ writeConnection, readConnection, limits: given }: EventLogOptions): RedisEventLog {
   const limits = { ...limitDefaults, ...given };
-  const appendEvents = createAppendEvents(writeConnection);
+  const appendEvents = reconnectOnSilence(writeConnection, createAppendEvents(writeConnection));
   const reader = createReadEvents(readConnection);
   const totalBudget = createQueueBudget(limits.queueBytes);
   const queues = new Map<string, { queue: AppendQueue; budget: ReturnType<typeof createQueueBudget> }>();
@@ -66,31 +68,61 @@ export function createEventLog({ writeConnection, readConnection, limits: given 
     return entry;
   }
 
+  async function appendAll(
+    project: Project,
+    entrance: Entrance,
+    events: readonly EventToAppend[],
+    options: AppendOptions,
+  ): Promise<AppendResult[]> {
+    const outcomes = await queueOf(project).queue.submit(entrance, events, options);
+    const results: AppendResult[] = [];
+    // One by one: an original may have 800 KB, and a call can ask for 500 of them.
+    for (const [i, event] of events.entries()) results.push(await toResult(project, event, outcomes[i]));
+    return results;
+  }
+
   /** Only a payload whose bytes differ is looked at: the same event may be encoded in several ways. */
-  async function toResult(project: Project, event: EventToAppend, outcome: QueueOutcome): Promise<AppendResult> {
-    if (outcome.kind === "failed") return outcome;
-    const { position } = outcome;
-    if (outcome.kind === "added") return { kind: "accepted", position };
-    if (outcome.isSamePayloadHash) return { kind: "duplicate", position };
+  function toResult(
+    project: Project,
+    event: EventToAppend,
+    outcome: QueueOutcome | undefined,
+  ): AppendResult | Promise<AppendResult> {
+    switch (outcome?.kind) {
+      case undefined:
+        return { kind: "failed", error: new SluiceError("INTERNAL", "the append queue skipped an event") };
+      case "failed":
+        return outcome;
+      case "added":
+        return { kind: "accepted", position: outcome.position };
+      case "known":
+        return outcome.isSamePayloadHash
+          ? { kind: "duplicate", position: outcome.position }
+          : compareWithOriginal(project, event, outcome.position);
+    }
+  }
+
+  async function compareWithOriginal(
+    project: Project,
+    event: EventToAppend,
+    position: Position,
+  ): Promise<AppendResult> {
     try {
       const original = await reader.readAt(project, position);
       const isSame = original !== undefined && isSameEvent(original.bytes, event.bytes);
       return isSame ? { kind: "duplicate", position } : { kind: "conflict" };
     } catch (cause) {
-      const text = "whether an id was used for the same event could not be looked up";
-      return { kind: "failed", error: new SluiceError("STORAGE_UNAVAILABLE", text, { cause }) };
+      const text = "whether the id was used for the same event could not be looked up: send it again with the same id";
+      return { kind: "failed", error: new SluiceError("OUTCOME_UNKNOWN", text, { cause }) };
     }
   }
 
   return {
     async append(project, entrance, events, options = {}) {
-      const submitted = queueOf(project).queue.submit(entrance, events, options);
-      pending.add(submitted);
-      const outcomes = await submitted;
-      pending.delete(submitted);
-      return Promise.all(
-        events.map((event, i) => toResult(project, event, outcomes[i] ?? { kind: "failed", error: unanswered() })),
-      );
+      const appended = appendAll(project, entrance, events, options);
+      pending.add(appended);
+      const results = await appended;
+      pending.delete(appended);
+      return results;
     },
     waitForRoom: (project, signal) => queueOf(project).budget.waitForRoom(signal),
     read: reader.read,
@@ -100,6 +132,17 @@ export function createEventLog({ writeConnection, readConnection, limits: given 
   };
 }
 
-function unanswered(): SluiceError {
-  return new SluiceError("INTERNAL", "the append queue skipped an event");
+/**
+ * A Redis that did not answer in time is given no more to do until it does: what it was never sent is certainly not
+ * stored, and may be sent again.
+ */
+function reconnectOnSilence(redis: Redis, appendEvents: AppendEvents): AppendEvents {
+  return async (project, chunk) => {
+    try {
+      return await appendEvents(project, chunk);
+    } catch (error) {
+      if (error instanceof Error && error.message === "Command timed out") redis.disconnect(true);
+      throw error;
+    }
+  };
 }

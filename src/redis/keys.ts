@@ -11,7 +11,7 @@ export const pageTokenSecretKey = `${layout}:page-token-secret`;
 export interface ProjectKeys {
   /** The stream of events; what an entry holds is in entry.ts. */
   readonly events: string;
-  /** A hash: `epoch` names the data set, `generation` is the highest generation of ids ever written to. */
+  /** A hash: `epoch` names the data set, `generation` is the one that ids are added to, since `generation_ms`. */
   readonly meta: string;
   /** Prefix of the hashes that remember ids: `:<generation>:<first 2 bytes of the id's hash>` follows. */
   readonly ids: string;

@@ -7,8 +7,10 @@ import { pageTokenSecretKey } from "./keys.ts";
  * as ioredis does.
  */
 export async function readPageTokenSecret(redis: Redis): Promise<KeyObject> {
-  await redis.set(pageTokenSecretKey, randomBytes(32), "NX");
-  const secret = await redis.getBuffer(pageTokenSecretKey);
+  const known = await redis.getBuffer(pageTokenSecretKey);
+  // Only when there is none: a Redis that is full refuses to write, and its events can be read all the same.
+  if (known === null) await redis.set(pageTokenSecretKey, randomBytes(32), "NX");
+  const secret = known ?? (await redis.getBuffer(pageTokenSecretKey));
   if (secret === null) throw new Error("the secret of page tokens is gone");
   return createSecretKey(secret);
 }

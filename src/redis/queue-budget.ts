@@ -1,48 +1,85 @@
 /** Bytes of events that may wait for storage: of one project, and, through its parent, of all. */
 export interface QueueBudget {
-  /** Whether this many bytes fit. */
-  hasRoom(bytes: number): boolean;
-  /** Takes the bytes, whether they fit or not. */
-  take(bytes: number): void;
+  /** Takes the bytes if they fit; says whether they did. */
+  tryTake(bytes: number): boolean;
+  /**
+   * Takes the bytes when there is room, in the order of asking; says whether it did, which is not so only when aborted.
+   * Those who wait are given three quarters of the budget, so that those who cannot wait find room.
+   */
+  takeInTurn(bytes: number, signal?: AbortSignal): Promise<boolean>;
+  /** Resolves when nobody waits and there is room for those who would, or when aborted. */
+  waitForRoom(signal: AbortSignal): Promise<void>;
   release(bytes: number): void;
-  /** Resolves when there is room for one more byte, or when aborted. */
-  waitForRoom(signal?: AbortSignal): Promise<void>;
+}
+
+interface Waiter {
+  readonly bytes: number;
+  admit(isAdmitted: boolean): void;
 }
 
 export function createQueueBudget(bytesMax: number, parent?: QueueBudget): QueueBudget {
+  const waitersBytesMax = bytesMax * 0.75;
+  const waiters = new Set<Waiter>();
   let taken = 0;
-  let waiters: (() => void)[] = [];
 
-  async function waitHere(signal: AbortSignal | undefined): Promise<void> {
-    while (taken >= bytesMax && signal?.aborted !== true) {
-      await new Promise<void>((resolve) => {
-        const wake = () => {
-          signal?.removeEventListener("abort", wake);
-          resolve();
-        };
-        waiters.push(wake);
-        signal?.addEventListener("abort", wake);
-      });
+  // Something larger than the share would never fit; alone it may pass.
+  const fitsInTurn = (bytes: number) => taken === 0 || taken + bytes <= waitersBytesMax;
+
+  function admitWaiters(): void {
+    for (const waiter of waiters) {
+      if (!fitsInTurn(waiter.bytes)) return;
+      taken += waiter.bytes;
+      waiter.admit(true);
     }
   }
 
-  return {
-    hasRoom: (bytes) => taken + bytes <= bytesMax && (parent?.hasRoom(bytes) ?? true),
-    take(bytes) {
+  /** Admitted at once, or in turn. */
+  function takeOwn(bytes: number, signal: AbortSignal | undefined): Promise<boolean> {
+    if (signal?.aborted) return Promise.resolve(false);
+    if (waiters.size === 0 && fitsInTurn(bytes)) {
       taken += bytes;
-      parent?.take(bytes);
+      return Promise.resolve(true);
+    }
+    return new Promise((resolve) => {
+      const leave = () => waiter.admit(false);
+      const waiter: Waiter = {
+        bytes,
+        admit(isAdmitted) {
+          waiters.delete(waiter);
+          signal?.removeEventListener("abort", leave);
+          resolve(isAdmitted);
+          // The one behind may be smaller.
+          if (!isAdmitted) admitWaiters();
+        },
+      };
+      waiters.add(waiter);
+      signal?.addEventListener("abort", leave);
+    });
+  }
+
+  function releaseOwn(bytes: number): void {
+    taken -= bytes;
+    admitWaiters();
+  }
+
+  return {
+    tryTake(bytes) {
+      if (taken + bytes > bytesMax || parent?.tryTake(bytes) === false) return false;
+      taken += bytes;
+      return true;
     },
-    release(bytes) {
-      taken -= bytes;
-      parent?.release(bytes);
-      if (taken >= bytesMax || waiters.length === 0) return;
-      const woken = waiters;
-      waiters = [];
-      for (const wake of woken) wake();
+    async takeInTurn(bytes, signal) {
+      if (!(await takeOwn(bytes, signal))) return false;
+      if (parent === undefined || (await parent.takeInTurn(bytes, signal))) return true;
+      releaseOwn(bytes);
+      return false;
     },
     async waitForRoom(signal) {
-      await waitHere(signal);
-      await parent?.waitForRoom(signal);
+      if (await takeOwn(0, signal)) await parent?.waitForRoom(signal);
+    },
+    release(bytes) {
+      releaseOwn(bytes);
+      parent?.release(bytes);
     },
   };
 }

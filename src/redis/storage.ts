@@ -1,7 +1,10 @@
+import type { KeyObject } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import { createPageTokens, type PageTokens } from "../domain/page-token.ts";
 import type { EventLog } from "../domain/ports.ts";
+import { StartError } from "../domain/start-error.ts";
+import { errorText } from "./caught.ts";
 import { checkRedis } from "./check-redis.ts";
 import { createReadConnection, createWriteConnection, waitUntilReady } from "./connection.ts";
 import { createEventLog, type EventLogLimits } from "./event-log.ts";
@@ -18,27 +21,35 @@ export interface Storage {
 
 const connectTimeoutMs = 10_000;
 
-/** Opens the storage at an address. `onChange` is called when it was lost or is back. Throws StartError. */
-export async function openStorage(
-  address: string,
-  logger: Logger,
-  onChange: () => void,
-  limits: Partial<EventLogLimits> = {},
-): Promise<Storage> {
+export interface StorageOptions {
+  /** Of a Redis, as SLUICE_REDIS_URL takes it. */
+  readonly address: string;
+  readonly logger: Logger;
+  /** Called when the storage was lost or is back. */
+  readonly onChange: () => void;
+  /** Aborted to give up the wait for Redis; it then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  readonly limits?: Partial<EventLogLimits>;
+}
+
+/** Opens the storage. Throws StartError. */
+export async function openStorage({ address, logger, onChange, signal, limits }: StorageOptions): Promise<Storage> {
   const write = createWriteConnection(address, logger);
   const read = createReadConnection(address, logger);
   const connections = [write, read];
   try {
-    await Promise.all(connections.map((connection) => waitUntilReady(connection, connectTimeoutMs)));
+    const ready = Promise.all(connections.map((connection) => waitUntilReady(connection, connectTimeoutMs)));
+    await Promise.race([ready, rejectWhenAborted(signal)]);
     for (const warning of await checkRedis(write)) logger.warn(warning);
-    let secret = await readPageTokenSecret(write);
-    const log = createEventLog({ writeConnection: write, readConnection: read, limits });
+    let secret = await readFirstSecret(write);
+    const log = createEventLog({ writeConnection: write, readConnection: read, ...(limits && { limits }) });
     write.on("ready", async () => {
       // The data set may be another one now.
       try {
         secret = await readPageTokenSecret(write);
       } catch (error) {
-        logger.warn({ err: error }, "the secret of page tokens could not be read again");
+        // Not the error itself: it holds the command, and with it a secret.
+        logger.warn({ cause: errorText(error) }, "the secret of page tokens could not be read again");
       }
     });
     for (const connection of connections) connection.on("ready", onChange).on("close", onChange);
@@ -55,6 +66,22 @@ export async function openStorage(
     disconnect(connections);
     throw error;
   }
+}
+
+/** Redis may be full, or allow too little; it is the operator who can help. */
+async function readFirstSecret(redis: Redis): Promise<KeyObject> {
+  try {
+    return await readPageTokenSecret(redis);
+  } catch (error) {
+    throw new StartError(`Redis does not keep the secret of page tokens (${errorText(error)})`);
+  }
+}
+
+function rejectWhenAborted(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal?.aborted) reject(signal.reason);
+    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
 }
 
 function disconnect(connections: readonly Redis[]): void {

@@ -111,17 +111,51 @@ describe("append-events.lua", () => {
     }
   });
 
-  it("never goes back to an earlier generation when the clock does", async () => {
-    const { appendIds, connection, keys } = setUp();
-    const future = 10_000_000;
-    await connection.hset(keys.meta, "generation", future);
-
+  it.each([
+    ["less than a window ago", 0.9, "known"],
+    ["a window ago", 1.1, "known"],
+    ["two windows ago", 2.1, "added"],
+  ])("knows an id of a generation that began %s", async (_, windows, kind) => {
+    const { appendIds, connection, keys, project } = setUp();
     await appendIds("a");
+    await connection.hset(keys.meta, "generation_ms", Date.now() - windows * project.dedupeWindowMs);
 
-    expect(await connection.hget(keys.meta, "generation")).toBe(String(future));
-    const [bucket] = await connection.keys(`${keys.ids}:*`);
-    expect(bucket?.startsWith(`${keys.ids}:${future}:`)).toBe(true);
-    expect((await appendIds("a"))[0]?.kind).toBe("known");
+    const [, again] = await appendIds("b", "a");
+
+    expect(again?.kind).toBe(kind);
+  });
+
+  it("begins a generation a window from now when the clock was set back", async () => {
+    const { appendIds, connection, keys } = setUp();
+    await appendIds("a");
+    await connection.hset(keys.meta, "generation_ms", Date.now() + 10 * 365 * 24 * 60 * 60 * 1000);
+
+    const [, again] = await appendIds("b", "a");
+
+    expect(again?.kind).toBe("known");
+    expect(Number(await connection.hget(keys.meta, "generation_ms"))).toBeLessThanOrEqual(Date.now());
+  });
+
+  it("keeps reading what it remembered when the window changes", async () => {
+    const { append, appendIds, project } = setUp();
+    await appendIds("a");
+    const changed = { ...project, dedupeWindowMs: project.dedupeWindowMs / 2 };
+
+    const [outcome] = await append(changed, [{ event: eventToAppend("a"), entrance: "grpc" }]);
+
+    expect(outcome?.kind).toBe("known");
+  });
+
+  it("names the data set again when only its name was lost", async () => {
+    const { appendIds, connection, keys } = setUp();
+    await appendIds("a");
+    await connection.del(keys.meta);
+
+    const [first] = await appendIds("a");
+    const [second] = await appendIds("a");
+
+    expect(first?.kind).toBe("known");
+    expect(second?.position.epoch).toBe(first?.position.epoch);
   });
 
   it("leaves nothing behind when Redis is out of memory", async () => {

@@ -161,7 +161,7 @@ describe("EventLog.append", () => {
     expect(await readAll(log, project)).toHaveLength(2);
   });
 
-  it("refuses with OVERLOADED what exceeds the queue, but takes what was held back", async () => {
+  it("refuses with OVERLOADED what exceeds the queue, but lets what is held back wait for its turn", async () => {
     await using opened = await openLog({ projectQueueBytes: 1000 });
     const { log } = opened;
     const project = newProject();
@@ -182,6 +182,69 @@ describe("EventLog.append", () => {
     expect(refused).toMatchObject([{ error: { reason: "OVERLOADED" } }, { error: { reason: "OVERLOADED" } }]);
     expect(kinds(await queued)).toEqual(["accepted", "accepted", "accepted"]);
     expect(kinds(await heldBack)).toEqual(["accepted", "accepted"]);
+  });
+
+  it("leaves room for a call while streams take all that they can", async () => {
+    await using opened = await openLog({ projectQueueBytes: 10_000, chunkEvents: 1 });
+    const { log } = opened;
+    const project = newProject();
+    redis.pause();
+    const streams = Array.from({ length: 100 }, (_, i) =>
+      log.append(project, "grpc", [eventToAppend(`stream-${i}`)], { isHeldBack: true }),
+    );
+    await new Promise((resolve) => setImmediate(resolve));
+
+    const call = log.append(project, "grpc", [eventToAppend("call")]);
+    redis.resume();
+
+    expect(kinds(await call)).toEqual(["accepted"]);
+    expect((await Promise.all(streams)).flatMap(kinds)).toEqual(Array.from({ length: 100 }, () => "accepted"));
+  });
+
+  it("stores nothing behind a chunk that failed, neither of its call nor of its sequence", async () => {
+    await using opened = await openLog({ chunkEvents: 2, chunksInFlight: 1, outageWaitMs: 10_000 });
+    const { log } = opened;
+    const project = newProject();
+    const sequence = {};
+    await log.append(project, "grpc", [eventToAppend("first")]);
+    redis.pause();
+
+    const call = log.append(
+      project,
+      "grpc",
+      ["a", "b", "c", "d"].map((id) => eventToAppend(id)),
+      { sequence },
+    );
+    const behind = log.append(project, "grpc", [eventToAppend("e")], { sequence });
+    const other = log.append(project, "grpc", [eventToAppend("f")]);
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    await redis.restart();
+
+    const reasons = (results: readonly AppendResult[]) =>
+      results.map((result) => (result.kind === "failed" ? result.error.reason : result.kind));
+    expect(reasons(await call)).toEqual([
+      "OUTCOME_UNKNOWN",
+      "OUTCOME_UNKNOWN",
+      "STORAGE_UNAVAILABLE",
+      "STORAGE_UNAVAILABLE",
+    ]);
+    expect(reasons(await behind)).toEqual(["STORAGE_UNAVAILABLE"]);
+    expect(reasons(await other)).toEqual(["accepted"]);
+  });
+
+  it("reads an original once at a time, however often its id comes with another payload", async () => {
+    await using opened = await openLog();
+    const { log } = opened;
+    const project = newProject();
+    await log.append(project, "grpc", [eventToAppend("a", { properties: { large: "x".repeat(16_000) } })]);
+
+    const results = await log.append(
+      project,
+      "grpc",
+      Array.from({ length: 100 }, () => eventToAppend("a")),
+    );
+
+    expect(new Set(kinds(results))).toEqual(new Set(["conflict"]));
   });
 
   it("does not store what its caller gave up before it was on its way", async () => {

@@ -1,6 +1,6 @@
 -- Appends a chunk of events to a project's stream, each id once.
 --   KEYS[1]  stream of events
---   KEYS[2]  meta hash {epoch, generation}
+--   KEYS[2]  meta hash {epoch, generation, generation_ms: when that began}
 --   KEYS[3]  prefix of the hashes that remember ids, all in the same slot
 --   ARGV[1]  dedupe window in ms
 --   ARGV[2]  epoch to give the data set if it has none
@@ -11,19 +11,29 @@
 --            d known with this payload; c known with another payload. positions: for each d and c, in order, 12 bytes:
 --            ms (6), seq (6), big-endian.
 --
--- An id is remembered in the generation (of one window's length) in which it was added, and looked for in that and the
--- one before: it is known for one to two windows. XADD comes first among the writes: Redis checks for room only before a
--- script's first write, and a script that fails is not rolled back, so nothing may claim an event that is not there.
+-- An id is remembered in the generation in which it was added, and looked for in that and the one before. A generation
+-- ends with the first event after a window has passed since it began, so an id is known for one window at least. XADD
+-- comes first among the writes: Redis checks for room only before a script's first write, and a script that fails is not
+-- rolled back, so nothing may claim an event that is not there.
 
 local events, meta, ids = KEYS[1], KEYS[2], KEYS[3]
 local window_ms, hashes = tonumber(ARGV[1]), ARGV[3]
 local call, sub = redis.call, string.sub
 
-local known = call('HMGET', meta, 'epoch', 'generation')
+local known = call('HMGET', meta, 'epoch', 'generation', 'generation_ms')
 local time = call('TIME')
-local clock_generation = math.floor((time[1] * 1000 + math.floor(time[2] / 1000)) / window_ms)
--- Never back, even if the clock is set back: ids would be looked for where they are not.
-local generation = math.max(clock_generation, tonumber(known[2]) or 0)
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+local generation, began_ms = tonumber(known[2]) or 0, tonumber(known[3]) or now_ms
+local age_ms = now_ms - began_ms
+if age_ms >= 2 * window_ms then
+  -- Both that are looked at are over.
+  generation, began_ms = generation + 2, now_ms
+elseif age_ms >= window_ms then
+  generation, began_ms = generation + 1, now_ms
+elseif age_ms < 0 then
+  -- The clock was set back: the generation goes on, and gets no longer than a window from now.
+  began_ms = now_ms
+end
 local current = ids .. ':' .. generation .. ':'
 local previous = ids .. ':' .. (generation - 1) .. ':'
 local ttl_ms = 2 * window_ms + 60000
@@ -51,15 +61,14 @@ for i = 1, #hashes / 20 do
       ms_packed, seq = struct.pack('>I6', tonumber(ms_text)), tonumber(seq_text)
     end
     call('HSET', key, field, payload .. ms_packed .. struct.pack('>I6', seq))
-    -- A generation that outlives its time, because the clock was set back, must not expire under the ids still added.
-    if call('HLEN', key) == 1 or generation > clock_generation then call('PEXPIRE', key, ttl_ms) end
+    if call('HLEN', key) == 1 then call('PEXPIRE', key, ttl_ms) end
     outcomes[i] = 'a'
   end
 end
 
 local epoch = known[1] or ARGV[2]
-if first ~= '' then
-  if not known[1] then call('HSET', meta, 'epoch', epoch) end
-  if tonumber(known[2]) ~= generation then call('HSET', meta, 'generation', generation) end
+if not known[1] then call('HSET', meta, 'epoch', epoch) end
+if first ~= '' and tonumber(known[3]) ~= began_ms then
+  call('HSET', meta, 'generation', generation, 'generation_ms', string.format('%.0f', began_ms))
 end
 return { epoch, first, table.concat(outcomes), table.concat(positions) }
