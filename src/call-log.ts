@@ -33,8 +33,8 @@ export function createCallLog(logger: Logger, summaryEveryMs = 1000): CallLog {
   const timer = setInterval(summarize, summaryEveryMs).unref();
 
   function summarize(): void {
-    if (calls.size === 0 && events.size === 0) return;
-    logger.info({ calls: Object.fromEntries(calls), events: Object.fromEntries(events) }, "served");
+    if (calls.size > 0 || events.size > 0)
+      logger.info({ ...toField("calls", calls), ...toField("events", events) }, "served");
     if (causes.size > 0) logger.warn({ causes: Object.fromEntries(causes) }, "storage failed");
     calls = new Map();
     events = new Map();
@@ -67,4 +67,8 @@ export function createCallLog(logger: Logger, summaryEveryMs = 1000): CallLog {
 function describeCause(cause: unknown): string {
   if (!(cause instanceof Error)) return "";
   return (cause.cause instanceof Error ? cause.cause.message : cause.message).slice(0, 120);
+}
+
+function toField(name: string, counts: ReadonlyMap<string, number>): Record<string, Record<string, number>> {
+  return counts.size === 0 ? {} : { [name]: Object.fromEntries(counts) };
 }

@@ -9,7 +9,7 @@ import { PinoPretty } from "pino-pretty";
 export function createLogger(level: string): Logger {
   const stderr = 2;
   const output = process.stderr.isTTY
-    ? PinoPretty({ destination: stderr, sync: true, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l" })
+    ? PinoPretty({ destination: stderr, sync: true, singleLine: true, translateTime: "SYS:HH:MM:ss.l" })
     : destination({ dest: stderr, sync: true });
   return pino({ level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` }, output);
 }

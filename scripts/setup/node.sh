@@ -1,4 +1,13 @@
-# Makes sure that `node` is Node 24 or newer. Sourced by setup.sh.
+# Makes sure that `node` is Node 24 or newer. Sourced by setup.sh, in the project's folder.
+
+# npm 10, which comes with Node 20, installs the pinned Node without linking it.
+if ! [ -e node_modules/.bin/node ]; then
+  for pinned in node_modules/node-linux-*/bin/node; do
+    [ -x "$pinned" ] || continue
+    mkdir -p node_modules/.bin
+    ln -sf "../${pinned#node_modules/}" node_modules/.bin/node
+  done
+fi
 
 # The pinned Node is built against glibc. Where it cannot run, it must not hide the system's.
 if [ -e node_modules/.bin/node ] && ! node_modules/.bin/node --version >/dev/null 2>&1; then

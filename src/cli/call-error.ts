@@ -55,7 +55,8 @@ export function describeCallError(error: ConnectError, url: string): string {
   if (error.code === Code.Unimplemented || error.code === Code.Unknown) {
     return `${url} does not answer as Sluice does (${text}): is SLUICE_URL right?`;
   }
-  return `${text} (${reasonOf(error) ?? Code[error.code]})`;
+  const reason = reasonOf(error);
+  return reason === undefined ? `${text} (${Code[error.code]}): is SLUICE_URL right?` : `${text} (${reason})`;
 }
 
 const delayMaxMs = 30_000;

@@ -1,5 +1,4 @@
 import { createReadStream, statSync } from "node:fs";
-import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { StartError } from "../domain/start-error.ts";
 
@@ -51,8 +50,37 @@ async function* inflateIfGzip(source: AsyncGenerator<Buffer>): AsyncGenerator<Bu
   }
   const whole = prepend(head, source);
   const isGzip = head[0] === 0x1f && head[1] === 0x8b;
-  // An error of either stream ends the reading of the last one with it; the callback is only there to be given.
-  yield* isGzip ? pipeline(whole, createGunzip({ chunkSize: 128 << 10 }), () => undefined) : whole;
+  yield* isGzip ? inflate(whole) : whole;
+}
+
+/** Input that is inflated at a time: at the most a thousand times as much comes of it. */
+const stepBytes = 16 << 10;
+
+/** Step by step, since a stream that fails drops what it has inflated: lines before a damaged place are good. */
+async function* inflate(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const gunzip = createGunzip({ chunkSize: 128 << 10 });
+  const inflated: Buffer[] = [];
+  const failed = new Promise<never>((_, reject) => gunzip.once("error", reject));
+  failed.catch(() => undefined);
+  const ended = new Promise<void>((resolve) => gunzip.once("end", resolve));
+  gunzip.on("data", (chunk) => inflated.push(chunk));
+  try {
+    for await (const chunk of source) {
+      for (let start = 0; start < chunk.length; start += stepBytes) {
+        const step = chunk.subarray(start, start + stepBytes);
+        await Promise.race([failed, new Promise((resolve) => gunzip.write(step, resolve))]);
+        yield* inflated.splice(0);
+      }
+    }
+    gunzip.end();
+    await Promise.race([failed, ended]);
+    yield* inflated;
+  } catch (error) {
+    yield* inflated;
+    throw error;
+  } finally {
+    gunzip.destroy();
+  }
 }
 
 async function* prepend(head: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {

@@ -9,6 +9,7 @@ import { checkRedis } from "./check-redis.ts";
 import { createReadConnection, createWriteConnection, waitUntilReady } from "./connection.ts";
 import { createEventLog, type EventLogLimits } from "./event-log.ts";
 import { readPageTokenSecret } from "./page-token-secret.ts";
+import { describeRedisAddress } from "./redis-address.ts";
 
 /** What is kept in one Redis, and whether it can be reached. */
 export interface Storage {
@@ -39,7 +40,8 @@ export async function openStorage({ address, logger, onChange, signal, limits }:
   const connections = [write, read];
   try {
     const ready = Promise.all(connections.map((connection) => waitUntilReady(connection, connectTimeoutMs)));
-    await Promise.race([ready, rejectWhenAborted(signal)]);
+    const notice = setTimeout(() => logger.info(`waiting for Redis at ${describeRedisAddress(write.options)}`), 1000);
+    await Promise.race([ready, rejectWhenAborted(signal)]).finally(() => clearTimeout(notice));
     for (const warning of await checkRedis(write)) logger.warn(warning);
     let secret = await readFirstSecret(write);
     const log = createEventLog({ writeConnection: write, readConnection: read, ...(limits && { limits }) });
