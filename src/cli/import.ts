@@ -10,7 +10,6 @@ import { openInputs } from "./inputs.ts";
 import { createPeekable } from "./peekable.ts";
 import { toPrintable } from "./printable.ts";
 import { readMessages } from "./read-messages.ts";
-import type { SendEnd } from "./send-events.ts";
 import { sendEvents } from "./send-events.ts";
 
 export interface ImportOptions {
@@ -55,6 +54,7 @@ export async function importEvents(options: ImportOptions, deps: ImportDeps): Pr
   let bytesRead = 0;
   let sentCount = 0;
   let mayHaveStoredCut = false;
+  let hasReadFault = false;
   const tally = createImportTally({
     toldMax: options.verbose ? Number.POSITIVE_INFINITY : toldMaxDefault,
     tell: (line) => progress.print(line),
@@ -71,28 +71,27 @@ export async function importEvents(options: ImportOptions, deps: ImportDeps): Pr
       bytesRead += byteCount;
     },
     onFault: tally.addFault,
+    onReadFault(file, error) {
+      hasReadFault = true;
+      const reason = error instanceof Error ? error.message : `${error}`;
+      progress.print(toPrintable(`${file} cannot be read further: ${reason}`));
+    },
   });
-  let end: SendEnd = { error: undefined, unknown: [], wasConnected: false };
-  let readFault: string | undefined;
-  try {
-    end = await sendEvents(createPeekable(messages), {
-      ...deps,
-      onSent(eventCount) {
-        sentCount += eventCount;
-        progress.update();
-      },
-      onAnswer(answer, sent) {
-        tally.addAnswer(answer, sent);
-        progress.update();
-      },
-      onCut({ error, delayMs, unknownCount }) {
-        mayHaveStoredCut ||= unknownCount > 0;
-        progress.print(`${describeCallError(error, deps.url)}; going on in ${(delayMs / 1000).toFixed(1)} s`);
-      },
-    });
-  } catch (error) {
-    readFault = `the input cannot be read further: ${toPrintable(error instanceof Error ? error.message : `${error}`)}`;
-  }
+  const end = await sendEvents(createPeekable(messages), {
+    ...deps,
+    onSent(eventCount) {
+      sentCount += eventCount;
+      progress.update();
+    },
+    onAnswer(answer, sent) {
+      tally.addAnswer(answer, sent);
+      progress.update();
+    },
+    onCut({ error, delayMs, unknownCount }) {
+      mayHaveStoredCut ||= unknownCount > 0;
+      progress.print(`${describeCallError(error, deps.url)}; going on in ${(delayMs / 1000).toFixed(1)} s`);
+    },
+  });
   if (end.error !== undefined && !end.wasConnected) {
     progress.print(describeCallError(end.error, deps.url));
     progress.stop();
@@ -100,7 +99,7 @@ export async function importEvents(options: ImportOptions, deps: ImportDeps): Pr
   }
 
   counts.unknown = end.unknown.length;
-  const fault = end.error === undefined ? readFault : `gave up: ${describeCallError(end.error, deps.url)}`;
+  const fault = end.error === undefined ? undefined : `gave up: ${describeCallError(end.error, deps.url)}`;
   const isStopped = deps.stop.aborted;
   const elapsedMs = clock.nowMs() - startMs;
   const facts = {
@@ -117,7 +116,7 @@ export async function importEvents(options: ImportOptions, deps: ImportDeps): Pr
   progress.stop();
   for (const line of describeCounts(facts)) deps.print(line);
   if (isStopped) return 130;
-  return fault === undefined && counts.rejected + counts.invalid + counts.unknown === 0 ? 0 : 1;
+  return fault === undefined && !hasReadFault && counts.rejected + counts.invalid + counts.unknown === 0 ? 0 : 1;
 }
 
 function totalBytes(inputs: readonly Input[], repeat: number): number | undefined {

@@ -56,7 +56,10 @@ async function* inflateIfGzip(source: AsyncGenerator<Buffer>): AsyncGenerator<Bu
 /** Input that is inflated at a time: at the most a thousand times as much comes of it. */
 const stepBytes = 16 << 10;
 
-/** Step by step, since a stream that fails drops what it has inflated: lines before a damaged place are good. */
+/**
+ * Step by step, since a stream that fails drops what it has inflated: lines before a damaged place are good. Those of the
+ * step with the damage are lost.
+ */
 async function* inflate(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const gunzip = createGunzip({ chunkSize: 128 << 10 });
   const inflated: Buffer[] = [];

@@ -19,6 +19,8 @@ export interface ReadMessagesOptions {
   readonly freshIds: boolean;
   onBytes(byteCount: number): void;
   onFault(fault: LineFault): void;
+  /** An input cannot be read to its end; the others are read all the same. */
+  onReadFault(file: string, error: unknown): void;
 }
 
 /** Bounds of a message; the server takes 500 events and 4 MiB. */
@@ -35,13 +37,25 @@ export async function* readMessages(
 ): AsyncGenerator<OutgoingEvent[]> {
   for (let pass = 0; pass < options.repeat; pass++) {
     for (const input of inputs) {
-      const splitter = createLineSplitter();
-      for await (const chunk of input.read(options.onBytes)) {
-        yield* toMessages(input.name, splitter.push(chunk), options);
-      }
-      yield* toMessages(input.name, splitter.end(), options);
+      yield* readInput(input, options);
     }
   }
+}
+
+/** An input that fails half-way is read up to there; its last line, cut somewhere, is nobody's event. */
+async function* readInput(input: Input, options: ReadMessagesOptions): AsyncGenerator<OutgoingEvent[]> {
+  const splitter = createLineSplitter();
+  const chunks = input.read(options.onBytes)[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await chunks.next().catch((error: unknown) => {
+      options.onReadFault(input.name, error);
+      return undefined;
+    });
+    if (next === undefined) return;
+    if (next.done === true) break;
+    yield* toMessages(input.name, splitter.push(next.value), options);
+  }
+  yield* toMessages(input.name, splitter.end(), options);
 }
 
 function* toMessages(

@@ -38,7 +38,7 @@ describe("importEvents, cut off", () => {
     expect(run.exitCode).toBe(1);
     expect(run.counts).toMatchObject({ accepted: 0, duplicate: 0, unknown: 3 });
     expect(run.told.slice(-4)).toEqual([
-      "gave up: the connection was lost (Aborted)",
+      "gave up: the connection was lost (Aborted): is SLUICE_URL right?",
       "no line has an answer",
       "3 events from stdin:1 on were sent without an answer: they may or may not be stored",
       "1 of them have no id of their own: importing them again may store them twice",
