@@ -538,10 +538,12 @@ export const OrderSchema: GenEnum<Order> = /*@__PURE__*/
  * Every call carries a key: `authorization: Bearer <key>`. Without one it ends with UNAUTHENTICATED (`KEY_MISSING`,
  * `KEY_INVALID`) before its message is read.
  *
- * Every error carries a google.rpc.ErrorInfo with the domain `sluice` and one of the reasons named here in backticks.
- * Any call can end with INVALID_ARGUMENT (`MALFORMED`: not protobuf, not JSON, or not this message),
- * RESOURCE_EXHAUSTED (`TOO_LARGE`), UNAVAILABLE with a google.rpc.RetryInfo (`STORAGE_UNAVAILABLE`, `SHUTTING_DOWN`)
- * and INTERNAL (`INTERNAL`).
+ * Every error of these methods carries a google.rpc.ErrorInfo with the domain `sluice` and one of the reasons named here
+ * in backticks; UNAVAILABLE carries a google.rpc.RetryInfo too. Any call can end with INVALID_ARGUMENT (`MALFORMED`: not
+ * protobuf, not JSON, or not this message), RESOURCE_EXHAUSTED (`TOO_LARGE`), UNAVAILABLE (`STORAGE_UNAVAILABLE`,
+ * `SHUTTING_DOWN`), DEADLINE_EXCEEDED (`DEADLINE_EXCEEDED`; `STREAM_IDLE`: the request did not come in time), CANCELLED
+ * (`CALL_ENDED`: by its caller) and INTERNAL (`INTERNAL`). After the last four, events may or may not be stored: send
+ * them again with the same ids.
  *
  * @generated from service sluice.v1.EventService
  */
@@ -579,8 +581,9 @@ export const EventService: GenService<{
     output: typeof TrackManyResponseSchema;
   },
   /**
-   * Stores a stream of events of any length, each message up to 500 of them, in order. Holds the sender back by flow
-   * control when storage is slower than the sender, instead of buffering. Answers once, at the end.
+   * Stores a stream of events of any length, each message up to 500 of them, in order: none is stored behind one that
+   * failed, but for those that were with storage already. Holds the sender back by flow control when storage is slower
+   * than the sender, instead of buffering. Answers once, at the end.
    *
    * When the stream is cut by storage, shutdown, a malformed or oversized message, or 60 s without one (DEADLINE_EXCEEDED,
    * `STREAM_IDLE`), it ends with that error, and the error carries the TrackBatchResponse as a status detail: send the
