@@ -16,6 +16,7 @@ export type ErrorReason =
   | "CURSOR_EXPIRED"
   | "STREAM_IDLE"
   | "CALL_ENDED"
+  | "DEADLINE_EXCEEDED"
   | "INTERNAL";
 
 /** A field at fault, and what is wrong with it. Neither holds more of the sender's text than a map key. */

@@ -1,8 +1,14 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
 
-/** An event as a sender offered it: its protobuf encoding, or, where it came as JSON, the message. */
-export type OfferedEvent = Uint8Array | Event;
+/** An event as a sender offered it: its protobuf encoding, or, where it came as JSON, the message, if it is one. */
+export type OfferedEvent = Uint8Array | Event | UnreadableEvent;
+
+/** An event that came as JSON and is none. */
+export interface UnreadableEvent {
+  /** What is wrong with it, as in "the event …". Quotes nothing of it. */
+  readonly unreadable: string;
+}
 
 /** Bounds of an event; lengths in code points. DESIGN section 3. */
 export const eventLimits = {

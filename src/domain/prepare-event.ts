@@ -2,7 +2,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import type { OfferedEvent } from "./event.ts";
-import { assignId, eventLimits } from "./event.ts";
+import { assignId, callLimits, eventLimits } from "./event.ts";
 import type { EventInspection } from "./inspect-event-bytes.ts";
 import { inspectEventBytes } from "./inspect-event-bytes.ts";
 import type { EventOutcome } from "./outcome.ts";
@@ -14,11 +14,19 @@ export type RejectedEvent = Extract<EventOutcome, { kind: "rejected" }>;
 
 /** Makes an offered event ready to be stored as it was sent, or says why it cannot be. */
 export function prepareEvent(offered: OfferedEvent, nowMs: number): EventToAppend | RejectedEvent {
+  if ("unreadable" in offered) {
+    return { kind: "rejected", id: "", reason: "MALFORMED", violation: fault("", offered.unreadable) };
+  }
   if (!(offered instanceof Uint8Array)) return prepareDecoded(offered, nowMs, "stripping", undefined);
+  if (offered.length > callLimits.trackMessageBytes) {
+    const violation = fault("", `is larger than ${callLimits.trackMessageBytes} bytes as it was sent`);
+    return { kind: "rejected", id: "", reason: "EVENT_INVALID", violation };
+  }
   let event: Event;
   let inspection: EventInspection;
   try {
-    event = fromBinary(EventSchema, offered);
+    // They are found in the bytes, and a million of them would cost half a gigabyte here.
+    event = fromBinary(EventSchema, offered, { readUnknownFields: false });
     inspection = inspectEventBytes(offered);
   } catch (cause) {
     const violation = fault("", `is not a protobuf Event: ${cause instanceof Error ? cause.message : "unreadable"}`);

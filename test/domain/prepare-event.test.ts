@@ -51,6 +51,15 @@ function eventOfBytes(size: number): EventInit {
 }
 
 describe("prepareEvent", () => {
+  it("rejects what could not be read, and says why", () => {
+    expect(prepareEvent({ unreadable: "is not a JSON Event" }, nowMs)).toEqual({
+      kind: "rejected",
+      id: "",
+      reason: "MALFORMED",
+      violation: { field: "", message: "is not a JSON Event" },
+    });
+  });
+
   it("keeps clean bytes as they were sent", () => {
     const bytes = encodeEvent(full);
 

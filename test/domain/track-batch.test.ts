@@ -47,7 +47,9 @@ const settled = () => new Promise<void>((resolve) => setImmediate(() => setImmed
 const storedIds = (log: FakeEventLog, project: Project) =>
   log.stored(project).map(({ bytes }) => Buffer.from(bytes).toString("latin1"));
 const idsOf = (events: OfferedEvent[]) =>
-  events.map((event) => (event instanceof Uint8Array ? Buffer.from(event).toString("latin1") : event.id));
+  events.map((event) =>
+    event instanceof Uint8Array ? Buffer.from(event).toString("latin1") : "id" in event ? event.id : event.unreadable,
+  );
 
 describe("Track.trackBatch", () => {
   it("stores the events of all messages in order, and counts what became of them", async () => {

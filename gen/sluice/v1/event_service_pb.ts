@@ -299,7 +299,7 @@ export const TrackFailureSchema: GenMessage<TrackFailure> = /*@__PURE__*/
  */
 export type Rejection = Message<"sluice.v1.Rejection"> & {
   /**
-   * `EVENT_INVALID`; `MALFORMED` when the event's bytes are not an Event; `ID_CONFLICT` when the id was used for another
+   * `EVENT_INVALID`; `MALFORMED` when what was sent is not an Event; `ID_CONFLICT` when the id was used for another
    * payload.
    *
    * @generated from field: string reason = 1;
