@@ -14,7 +14,7 @@ interface Rule {
 const MESSAGES = ["gen/sluice/"];
 const PROTOBUF = ["@bufbuild/protobuf"];
 const CONNECT = ["@connectrpc/connect", "@connectrpc/connect-node"];
-const GRPC = ["@grpc/grpc-js", "@grpc/reflection", "@grpc/proto-loader", "grpc-health-check"];
+const GRPC = ["@grpc/grpc-js"];
 const HTTP = ["fastify", "@fastify/*", "@httptoolkit/httpolyglot", "zod"];
 const LOGGER = ["pino"];
 
@@ -23,12 +23,12 @@ const ALLOWED: Record<string, Rule> = {
   domain: { from: ["src/domain/", ...MESSAGES], packages: [...PROTOBUF, "node:crypto"] },
   redis: { from: ["src/redis/", "src/domain/"], packages: ["ioredis", "node:*"], types: LOGGER },
   rpc: {
-    from: ["src/rpc/", "src/domain/", "src/call-log.ts", "gen/"],
+    from: ["src/rpc/", "src/domain/", "src/bind-port.ts", "src/call-log.ts", "gen/"],
     packages: [...PROTOBUF, ...CONNECT, ...GRPC, "node:*"],
     types: LOGGER,
   },
   http: {
-    from: ["src/http/", "src/domain/", "src/call-log.ts"],
+    from: ["src/http/", "src/domain/", "src/bind-port.ts", "src/call-log.ts"],
     packages: [...HTTP, ...CONNECT, "node:*"],
     types: LOGGER,
   },
@@ -36,6 +36,7 @@ const ALLOWED: Record<string, Rule> = {
     from: ["src/cli/", "src/domain/", "gen/google/", ...MESSAGES],
     packages: [...PROTOBUF, ...CONNECT, "commander", "cli-progress", "node:*"],
   },
+  "bind-port.ts": { from: ["src/domain/"], packages: ["node:*"] },
   "call-log.ts": { from: ["src/domain/"], packages: [], types: LOGGER },
   "config.ts": {
     from: ["src/domain/", "src/dev-key.ts", "src/variables.ts", "src/unknown-variables.ts"],

@@ -41,7 +41,14 @@ const limitDefaults: HttpLimits = { ...listenerLimits, bodyBytes: 1 << 20, handl
 export async function startHttpServer(options: HttpServerOptions): Promise<Listener> {
   const { host, port, calls, serving, logger } = options;
   const limits = { ...limitDefaults, ...options.limits };
-  const app = fastify({ bodyLimit: limits.bodyBytes, handlerTimeout: limits.handlerMs });
+  const app = fastify({
+    bodyLimit: limits.bodyBytes,
+    handlerTimeout: limits.handlerMs,
+    // Fastify's own answers to what it cannot route quote the path.
+    frameworkErrors: (error, _request, { raw }) => {
+      raw.writeHead(statusOf(error)).end();
+    },
+  });
 
   // A body is read only by routes that ask for it, after they have looked at the key.
   app.removeAllContentTypeParsers();

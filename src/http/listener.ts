@@ -3,7 +3,7 @@ import type { ServerHttp2Session } from "node:http2";
 import type { Server, Socket } from "node:net";
 import { createServer } from "@httptoolkit/httpolyglot";
 import type { Logger } from "pino";
-import { bindPort } from "./bind-port.ts";
+import { bindPort } from "../bind-port.ts";
 import type { ListenerLimits } from "./listener-limits.ts";
 import { sessionLimits } from "./listener-limits.ts";
 import { hasValidAuthority, limitRequest } from "./request-guard.ts";
@@ -36,6 +36,20 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const sessions = new Set<ServerHttp2Session>();
   let isClosing = false;
 
+  function serve(request: IncomingMessage, response: ServerResponse): void {
+    limitRequest(request, response, limits);
+    if (isClosing) response.shouldKeepAlive = false;
+    response.once("finish", () => isClosing && setImmediate(closeIdle));
+    try {
+      if (hasValidAuthority(request)) options.onRequest(request, response);
+      else refuse(response, 400);
+    } catch (err) {
+      logger.error({ err }, "a request failed");
+      if (response.headersSent) response.destroy();
+      else refuse(response, 500);
+    }
+  }
+
   const server = createServer(
     {
       http: {
@@ -54,20 +68,10 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
         maxSessionMemory: sessionLimits.memoryMegabytes,
       },
     },
-    (request, response) => {
-      limitRequest(request, response, limits);
-      if (isClosing) response.shouldKeepAlive = false;
-      response.once("finish", () => isClosing && setImmediate(closeIdle));
-      try {
-        if (hasValidAuthority(request)) options.onRequest(request, response);
-        else refuse(response, 400);
-      } catch (err) {
-        logger.error({ err }, "a request failed");
-        if (response.headersSent) response.destroy();
-        else refuse(response, 500);
-      }
-    },
+    serve,
   );
+  // Otherwise Node asks for the body before anyone has looked at the key. Whoever reads the body asks for it instead.
+  server.on("checkContinue", serve);
   server.maxConnections = limits.connections;
 
   // httpolyglot passes its listeners on to the servers inside: they see a socket once its protocol is known.
@@ -75,6 +79,8 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     clearTimeout(sockets.get(socket));
     const timer = this === server ? setTimeout(() => socket.destroy(), limits.firstBytesMs) : undefined;
     if (!sockets.has(socket)) {
+      // Over HTTP/2, Nagle's algorithm would hold an answer back for as long as the peer delays its ACK: 40 ms.
+      socket.setNoDelay(true);
       socket.on("error", () => socket.destroy());
       socket.once("close", () => {
         clearTimeout(sockets.get(socket));
@@ -97,7 +103,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   http1.emit("listening");
   const closeIdle = () => http1.closeIdleConnections();
 
-  const port = await bindPort(server, options);
+  const port = await bindPort(server, { ...options, variable: "SLUICE_HTTP_PORT" });
   server.on("error", (err) => logger.error({ err }, "the HTTP listener failed"));
 
   return {

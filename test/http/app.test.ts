@@ -1,4 +1,5 @@
-import { describe, expect, it } from "vitest";
+import { Socket } from "node:net";
+import { describe, expect, it, vi } from "vitest";
 import { StartError } from "../../src/domain/start-error.ts";
 import { startHttpServer } from "../../src/http/app.ts";
 import { captureLog } from "../support/captured-log.ts";
@@ -119,6 +120,51 @@ describe("a request for a strange host", () => {
     expect(await requestHttp1("GET /healthz HTTP/1.1\r\nHost: [::1]:8080")).toMatch(/^HTTP\/1.1 200 /);
     expect(await requestHttp1("GET /healthz HTTP/1.0\r\nHost: a.b_c-d")).toMatch(/^HTTP\/1.1 200 /);
     expect(await requestHttp2({ ":authority": "localhost:1" })).toBe("200");
+  });
+});
+
+describe("an answer", () => {
+  it("quotes nothing of a path that cannot be read", async () => {
+    const answer = await requestHttp1("GET /%zzsecret HTTP/1.1\r\nHost: a");
+
+    expect(answer).toMatch(/^HTTP\/1.1 400 /);
+    expect(answer).not.toContain("secret");
+  });
+
+  const waiting = `POST ${track} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 24`;
+
+  it("is the first to come where the key opens nothing and the body waits to be asked for", async () => {
+    const { socket, received } = await openSocket(server().port, `${waiting}\r\nExpect: 100-continue\r\n\r\n`);
+
+    await waitUntil(() => received().includes("KEY_MISSING"));
+
+    expect(received()).toMatch(/^HTTP\/1.1 401 /);
+    socket.destroy();
+  });
+
+  it("comes after the body was asked for where the key opens a project", async () => {
+    const head = `${waiting}\r\nAuthorization: Bearer ${testKey}\r\nExpect: 100-continue\r\n\r\n`;
+    const { socket, received } = await openSocket(server().port, head);
+    await waitUntil(() => received().startsWith("HTTP/1.1 100 Continue\r\n\r\n"));
+
+    socket.write(`{"event":{"name":"abcd"}}`.replace("abcd", "abc"));
+
+    await waitUntil(() => received().includes("HTTP/1.1 200 OK"));
+    socket.destroy();
+  });
+});
+
+describe("a connection", () => {
+  it("sends what there is to send at once", async () => {
+    const setNoDelay = vi.spyOn(Socket.prototype, "setNoDelay");
+    const { socket, received } = await openSocket(server().port, http2Preface);
+
+    await waitUntil(() => received().length > 0);
+
+    const ports = setNoDelay.mock.contexts.map((it) => (it instanceof Socket ? it.remotePort : undefined));
+    expect(ports).toContain(socket.localPort);
+    setNoDelay.mockRestore();
+    socket.destroy();
   });
 });
 
