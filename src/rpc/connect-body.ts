@@ -6,6 +6,9 @@ const pieceBytes = 64 * 1024;
 /** Length of the head of an envelope: a byte of flags, four of length. */
 const headBytes = 5;
 
+/** In the flags of an envelope. */
+const compressedFlag = 1;
+
 /**
  * The body of a request in few pieces, however small those are that it arrives in: a piece completes a message, or is
  * at least 64 KiB, or the rest. Connect's decoder adds up all pieces of a message at each new one, so that a message of
@@ -83,6 +86,31 @@ function createEnvelopeSplitter(): (chunk: Uint8Array) => Generator<Part> {
   };
 }
 
+/** The pieces that `readPieces` makes; but each message is checked before its last piece is handed on, unless compressed. */
+export async function* checkMessages(
+  pieces: AsyncIterable<Uint8Array>,
+  isEnveloped: boolean,
+  check: (message: Uint8Array) => void,
+): AsyncGenerator<Uint8Array> {
+  let parts: Uint8Array[] = [];
+  let missing = Number.POSITIVE_INFINITY;
+  for await (const piece of pieces) {
+    // The first piece of a message has all of its head, or is the rest of a request cut short.
+    if (isEnveloped && parts.length === 0 && piece.length >= headBytes) {
+      missing = headBytes + Buffer.from(piece.buffer, piece.byteOffset, headBytes).readUInt32BE(1);
+    }
+    parts.push(piece);
+    missing -= piece.length;
+    if (missing === 0) {
+      const message = Buffer.concat(parts);
+      parts = [];
+      if ((message.readUInt8(0) & compressedFlag) === 0) check(message.subarray(headBytes));
+    }
+    yield piece;
+  }
+  if (!isEnveloped) check(Buffer.concat(parts));
+}
+
 function growTo(buffer: Buffer<ArrayBuffer>, filled: number, size: number): Buffer<ArrayBuffer> {
   if (size <= buffer.length) return buffer;
   const larger = Buffer.allocUnsafe(Math.max(size, pieceBytes));
@@ -106,6 +134,12 @@ export function limitTime<T>(source: AsyncIterable<T>, timeoutMs: number, expire
           if (result === undefined) throw expire();
           if (result.done === true) clearTimeout(timer);
           return result;
+        },
+        async return() {
+          clearTimeout(timer);
+          // A generator that waits for its source would not answer before that does.
+          void iterator.return?.().then(undefined, () => {});
+          return { done: true, value: undefined };
         },
       };
     },

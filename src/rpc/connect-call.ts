@@ -15,8 +15,10 @@ export interface ConnectCall {
   readonly startMs: number;
   /** Whether the request was handed to the method. Whatever fails before is the request's fault, after it ours. */
   isHandled: boolean;
-  /** Why the request is refused, key or not; Connect would not see it. */
-  readonly refusal?: SluiceError;
+  /** Why the request is refused, whatever the key; Connect would not see it, or tell more than it should. */
+  readonly refusal?: SluiceError | ConnectError;
+  /** Whether the request was broken off, so that what fails in reading it is nobody's fault. */
+  isCut(): boolean;
   /** Set once the call has shown a key that opens a project. */
   caller?: Caller;
   /** Why the call failed. */

@@ -2,6 +2,8 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { compressionGzip } from "@connectrpc/connect-node";
+import { toUnread } from "./connect-refusal.ts";
+import { checkEventCount } from "./event-count.ts";
 
 const compress = promisify(gzip);
 
@@ -13,4 +15,14 @@ export const fastGzip: Compression = {
   name: "gzip",
   compress: async (bytes) => new Uint8Array(await compress(bytes, { level: 1 })),
   decompress: compressionGzip.decompress,
+};
+
+/** The same for messages of events in protobuf: one that holds too many ends as TOO_LARGE before it is decoded. */
+export const eventsGzip: Compression = {
+  ...fastGzip,
+  async decompress(bytes, bytesMax) {
+    const message = await fastGzip.decompress(bytes, bytesMax);
+    toUnread(() => checkEventCount(message));
+    return message;
+  },
 };

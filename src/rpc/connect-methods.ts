@@ -9,45 +9,53 @@ import type {
 } from "@bufbuild/protobuf";
 import { isMessage } from "@bufbuild/protobuf";
 import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
-import {
-  EventService,
-  ListEventsRequestSchema,
-  TrackBatchRequestSchema,
-  TrackManyRequestSchema,
-  TrackRequestSchema,
-} from "../../gen/sluice/v1/event_service_pb.ts";
+import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
+import { EventService, ListEventsRequestSchema, TrackRequestSchema } from "../../gen/sluice/v1/event_service_pb.ts";
 import type { OfferedEvent } from "../domain/event.ts";
 import { callLimits } from "../domain/event.ts";
 import type { EventPage } from "../domain/list-events.ts";
 import type { Caller } from "../domain/project.ts";
 import { callOf, failCall } from "./connect-call.ts";
+import { eventsGzip } from "./connect-compression.ts";
+import { raceDeadline } from "./connect-end.ts";
+import { quotedJsonOptions, strictJsonOptions } from "./connect-json.ts";
 import { toReadError } from "./connect-refusal.ts";
 import type { EventHandlers } from "./event-service.ts";
+import { readJsonEvent } from "./json-events.ts";
 import { toEventBytes, toListEventsResponse } from "./list-response.ts";
-import type { WireTrackManyRequest, WireTrackRequest } from "./wire-service.ts";
-import { WireEventService } from "./wire-service.ts";
+import type { QuotedTrackManyRequest, WireTrackManyRequest, WireTrackRequest } from "./wire-service.ts";
+import { QuotedEventService, WireEventService } from "./wire-service.ts";
 
-/** How EventService's messages hold events: as messages, or as bytes. */
+/** How EventService's messages hold events: as messages and JSON, or as bytes. */
 export interface EventForm {
   /** The service whose methods have messages of this form. */
-  readonly service: DescService;
+  readonly service: Pick<DescService, "method">;
+  /** What Connect has to know of the methods whose messages hold several events. */
+  readonly eventsOptions: Partial<UniversalHandlerOptions>;
   readEvent(request: Message): OfferedEvent | undefined;
   readEvents(request: Message): readonly OfferedEvent[];
   toResponse(page: EventPage): MessageInitShape<DescMessage>;
 }
 
-/** The form for JSON. */
-export const messageForm: EventForm = {
-  service: EventService,
+/** The form for JSON: where a message holds several events, each stays JSON until it is read alone. */
+export const jsonForm: EventForm = {
+  service: {
+    method: {
+      ...EventService.method,
+      trackMany: withInput(EventService.method.trackMany, QuotedEventService.method.trackMany),
+      trackBatch: withInput(EventService.method.trackBatch, QuotedEventService.method.trackBatch),
+    },
+  },
+  eventsOptions: { jsonOptions: quotedJsonOptions },
   readEvent: (request) => (isMessage(request, TrackRequestSchema) ? request.event : undefined),
-  readEvents: (request) =>
-    isMessage(request, TrackManyRequestSchema) || isMessage(request, TrackBatchRequestSchema) ? request.events : [],
+  readEvents: (request) => (isQuotedTrackManyRequest(request) ? request.events.map(readJsonEvent) : []),
   toResponse: toListEventsResponse,
 };
 
 /** The form for protobuf: the events of a request stay as they were sent, those of a page as they are stored. */
 export const wireForm: EventForm = {
   service: WireEventService,
+  eventsOptions: { acceptCompression: [eventsGzip] },
   readEvent: (request) => (isWireTrackRequest(request) && request.event.length > 0 ? request.event : undefined),
   readEvents: (request) => (isWireTrackManyRequest(request) ? request.events : []),
   toResponse: ({ events, nextPageToken }) => ({ events: events.map(toEventBytes), nextPageToken }),
@@ -70,25 +78,29 @@ export function messageBytesMaxOf(method: DescMethod): number {
 export function addEventMethods(router: ConnectRouter, handlers: EventHandlers, form: EventForm): void {
   const { track, trackMany, trackBatch, listEvents } = form.service.method;
   addUnary(track, (caller, request) => handlers.track(caller, form.readEvent(request)));
-  addUnary(trackMany, (caller, request) => handlers.trackMany(caller, form.readEvents(request)));
-  addUnary(listEvents, async (caller, request) => {
+  const runTrackMany = (caller: Caller, request: Message) => handlers.trackMany(caller, form.readEvents(request));
+  addUnary(trackMany, runTrackMany, form.eventsOptions);
+  const runListEvents = async (caller: Caller, request: Message) => {
     if (!isMessage(request, ListEventsRequestSchema)) throw new Error("not a ListEventsRequest");
     return form.toResponse(await handlers.listEvents(caller, request));
-  });
+  };
+  addUnary(listEvents, runListEvents, { jsonOptions: strictJsonOptions });
   const stream = clientStreaming(trackBatch);
   router.rpc(
     stream,
     (requests, context) =>
       run(context, (caller) => handlers.trackBatch(caller, readMessages(requests, context, form.readEvents))),
-    { readMaxBytes: messageBytesMaxOf(stream) },
+    { ...form.eventsOptions, readMaxBytes: messageBytesMaxOf(stream) },
   );
 
   function addUnary(
     method: DescMethod | undefined,
     handle: (caller: Caller, request: Message) => Promise<MessageInitShape<DescMessage>>,
+    options: Partial<UniversalHandlerOptions> = {},
   ): void {
     const desc = unary(method);
     router.rpc(desc, (request, context) => run(context, (caller) => handle(caller, request)), {
+      ...options,
       readMaxBytes: messageBytesMaxOf(desc),
     });
   }
@@ -100,7 +112,7 @@ async function run<T>(context: HandlerContext, handle: (caller: Caller) => Promi
   call.isHandled = true;
   try {
     if (call.caller === undefined) throw new Error("the call has shown no key");
-    return await handle(call.caller);
+    return await raceDeadline(call.caller.signal, handle(call.caller));
   } catch (thrown) {
     throw failCall(call, thrown);
   }
@@ -125,6 +137,21 @@ function isWireTrackRequest(message: Message): message is Message & WireTrackReq
 
 function isWireTrackManyRequest(message: Message): message is Message & WireTrackManyRequest {
   return "events" in message && Array.isArray(message.events);
+}
+
+function isQuotedTrackManyRequest(message: Message): message is Message & QuotedTrackManyRequest {
+  return "events" in message && Array.isArray(message.events);
+}
+
+/** A method with the input of another. */
+function withInput<Method extends DescMethod>(method: Method, other: DescMethod | undefined): Method {
+  if (other === undefined) throw new Error("the contract lacks a method");
+  return { ...method, input: other.input };
+}
+
+/** Whether the messages of a method hold several events. */
+export function hasEvents(method: DescMethod | undefined): boolean {
+  return method?.name === EventService.method.trackMany.name || method?.name === EventService.method.trackBatch.name;
 }
 
 function unary(method: DescMethod | undefined): DescMethodUnary {

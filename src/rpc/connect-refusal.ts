@@ -3,6 +3,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { SluiceError } from "../domain/errors.ts";
 import type { ConnectCall } from "./connect-call.ts";
 import { failCall, nameOfCode } from "./connect-call.ts";
+import { toJsonFault } from "./json-fault.ts";
+import { toRpcCode } from "./rpc-error.ts";
 
 /**
  * Gives Connect's own refusals of a call our codes and details: what it cannot read is MALFORMED, what is too large is
@@ -14,7 +16,7 @@ import { failCall, nameOfCode } from "./connect-call.ts";
 export function translateRefusals(context: HandlerContext, call: ConnectCall): void {
   context.signal.addEventListener("abort", () => {
     const reason: unknown = context.signal.reason;
-    if (call.error !== undefined) return;
+    if (call.error !== undefined || call.code !== undefined) return;
     if (!(reason instanceof ConnectError)) {
       if (!isAbortError(reason)) failCall(call, call.isHandled ? reason : toReadError(reason, call));
     } else if (refusalCodes.has(reason.code)) {
@@ -37,26 +39,55 @@ const refusalCodes: ReadonlySet<Code> = new Set([
 /** What a context is aborted with when the caller is gone, or its deadline has passed; nothing of it is sent. */
 const endCodes: ReadonlySet<Code> = new Set([Code.Canceled, Code.Aborted, Code.DeadlineExceeded]);
 
-/** The error that Connect met while it read the request, in our words. */
-export function toReadError(thrown: unknown, call: Pick<ConnectCall, "messageBytesMax">): SluiceError {
+/** Runs a check of ours where Connect reads a request; what it throws is told as Connect's own errors are. */
+export function toUnread<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (thrown) {
+    if (!(thrown instanceof SluiceError)) throw thrown;
+    throw new ConnectError(thrown.message, toRpcCode(thrown), undefined, undefined, thrown);
+  }
+}
+
+/** The error that was met while the request was read, in our words. */
+export function toReadError(thrown: unknown, call: Pick<ConnectCall, "messageBytesMax" | "isCut">): SluiceError {
   if (thrown instanceof SluiceError) return thrown;
-  if (!(thrown instanceof ConnectError) || !refusalCodes.has(thrown.code)) {
-    return new SluiceError("CALL_ENDED", "the caller went away", { cause: thrown });
+  if (thrown instanceof ConnectError) {
+    if (thrown.cause instanceof SluiceError) return thrown.cause;
+    if (thrown.code === Code.ResourceExhausted) {
+      return new SluiceError("TOO_LARGE", `the message is larger than ${call.messageBytesMax} bytes`);
+    }
+    if (refusalCodes.has(thrown.code)) return new SluiceError("MALFORMED", toPlainText(thrown), { cause: thrown });
+    if (endCodes.has(thrown.code)) return toEndError(thrown);
   }
-  if (thrown.code === Code.ResourceExhausted) {
-    return new SluiceError("TOO_LARGE", `the message is larger than ${call.messageBytesMax} bytes`);
-  }
-  return new SluiceError("MALFORMED", toPlainText(thrown), { cause: thrown });
+  if (call.isCut()) return new SluiceError("CALL_ENDED", "the caller went away", { cause: thrown });
+  return new SluiceError("INTERNAL", "internal error", { cause: thrown });
+}
+
+/** Why a call is over before it has its answer, from what its context was aborted with. */
+export function toEndError(reason: unknown): SluiceError {
+  return reason instanceof ConnectError && reason.code === Code.DeadlineExceeded
+    ? new SluiceError("DEADLINE_EXCEEDED", "the deadline passed before the call was done")
+    : new SluiceError("CALL_ENDED", "the caller went away", { cause: reason });
 }
 
 function toRefusal(thrown: ConnectError, call: ConnectCall): SluiceError {
   return call.isHandled ? new SluiceError("INTERNAL", "internal error", { cause: thrown }) : toReadError(thrown, call);
 }
 
-/** Errors on JSON quote what was sent, up to the name of the field, which may be a secret to a log. */
+const plainTexts: readonly (readonly [RegExp, string])[] = [
+  [/^parse binary:/, "the message is not valid protobuf"],
+  [/timeout/, "the deadline is malformed"],
+  [/missing input message|extra input message/, "the call has exactly one message"],
+  [/decompress|compressed/, "the message cannot be decompressed"],
+];
+
+/** Connect's texts quote headers and messages, which may be secrets to a log. */
 function toPlainText({ rawMessage, cause }: ConnectError): string {
-  if (!(cause instanceof Error) || rawMessage !== cause.message) return rawMessage.slice(0, 200);
-  return /^cannot decode (?:field|message) [\w.]+ from JSON/.exec(rawMessage)?.[0] ?? "the message is not valid JSON";
+  if (cause instanceof Error && rawMessage === cause.message) {
+    return `the message cannot be read: ${toJsonFault(cause)}`;
+  }
+  return plainTexts.find(([form]) => form.test(rawMessage))?.[1] ?? "the request cannot be read";
 }
 
 /** What a context is aborted with at the end of every call. */

@@ -7,8 +7,10 @@ import type { Access } from "../domain/access.ts";
 import type { ServingStatus } from "../domain/ports.ts";
 import { callOf, failCall, nameOfCode } from "./connect-call.ts";
 import { fastGzip } from "./connect-compression.ts";
-import { addEventMethods, messageForm, wireForm } from "./connect-methods.ts";
-import { translateRefusals } from "./connect-refusal.ts";
+import { endSignal } from "./connect-end.ts";
+import { jsonOptions } from "./connect-json.ts";
+import { addEventMethods, jsonForm, wireForm } from "./connect-methods.ts";
+import { toEndError, translateRefusals } from "./connect-refusal.ts";
 import type { EventHandlers } from "./event-service.ts";
 import { addHealth } from "./health-routes.ts";
 import { addReflection } from "./reflection.ts";
@@ -36,9 +38,6 @@ const protoWriteMaxBytes = 4 << 20;
 /** JSON writes some characters in six bytes, so a page can grow a lot. */
 const jsonWriteMaxBytes = 32 << 20;
 
-/** Field names that are not known are ignored, so that older servers take what newer clients send. */
-const jsonOptions = { ignoreUnknownFields: true, textDecoder: new TextDecoder("utf-8", { fatal: true }) };
-
 const commonOptions: ConnectRouterOptions = {
   acceptCompression: [fastGzip],
   compressMinBytes: 4096,
@@ -54,7 +53,7 @@ export function createRoutes({ handlers, access, serving, shutdown }: ConnectRou
   const json = createConnectRouter({ ...commonOptions, requestGate, writeMaxBytes: jsonWriteMaxBytes });
   const open = createConnectRouter({ ...commonOptions, requestGate: (context) => openGate(context) });
   addEventMethods(proto, handlers, wireForm);
-  addEventMethods(json, handlers, messageForm);
+  addEventMethods(json, handlers, jsonForm);
   addHealth(open, serving, shutdown);
   addReflection(open, { shutdown });
   return new Map([...toRoutes(proto, json), ...toRoutes(open, open)]);
@@ -96,10 +95,15 @@ function openGate(context: HandlerContext, access?: Access): void {
   try {
     if (access !== undefined) {
       const project = access.authenticate(context.requestHeader.get("authorization") ?? undefined);
-      call.caller = { project, entrance: call.entrance, signal: context.signal };
+      call.caller = { project, entrance: call.entrance, signal: endSignal(context) };
     }
     if (call.refusal !== undefined) throw call.refusal;
+    if (context.signal.aborted) throw toEndError(context.signal.reason);
   } catch (thrown) {
+    if (thrown instanceof ConnectError) {
+      call.code = nameOfCode(thrown.code);
+      throw thrown;
+    }
     throw failCall(call, thrown);
   }
 }

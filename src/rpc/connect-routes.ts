@@ -1,18 +1,21 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { createContextValues } from "@connectrpc/connect";
+import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { CallLog } from "../call-log.ts";
 import { SluiceError } from "../domain/errors.ts";
 import type { Entrance } from "../domain/project.ts";
-import { limitTime, readPieces } from "./connect-body.ts";
+import { checkMessages, limitTime, readPieces } from "./connect-body.ts";
 import type { ConnectCall } from "./connect-call.ts";
 import { callKey, failCall, recordCall } from "./connect-call.ts";
+import { fastGzip } from "./connect-compression.ts";
 import { setDeadline } from "./connect-deadline.ts";
-import { messageBytesMaxOf } from "./connect-methods.ts";
+import { hasEvents, messageBytesMaxOf } from "./connect-methods.ts";
+import { toUnread } from "./connect-refusal.ts";
 import type { ConnectRoute, ConnectRouterDeps } from "./connect-router.ts";
 import { createRoutes, createUnknownRoute } from "./connect-router.ts";
+import { checkEventCount } from "./event-count.ts";
 
 export interface ConnectRoutesDeps extends ConnectRouterDeps {
   readonly callLog: CallLog;
@@ -48,6 +51,7 @@ export function createConnectRoutes(deps: ConnectRoutesDeps): ConnectRoutes {
 
   async function answer(
     request: IncomingMessage | Http2ServerRequest,
+    response: ServerResponse | Http2ServerResponse,
     universal: UniversalServerRequest,
     { route, call, isGrpc, isEnveloped, isJson }: IncomingCall,
   ): Promise<UniversalServerResponse> {
@@ -55,7 +59,9 @@ export function createConnectRoutes(deps: ConnectRoutesDeps): ConnectRoutes {
     const policy = route.kind === "unary" ? { defaultMs: limits.deadlineDefaultMs, maxMs: limits.deadlineMaxMs } : {};
     const timeoutMs = setDeadline(universal.header, isGrpc, policy) ?? limits.deadlineDefaultMs;
     const expire = () => failCall(call, new SluiceError("STREAM_IDLE", `no request within ${timeoutMs / 1000} s`));
-    const pieces = readPieces(request, isEnveloped);
+    const received = readAskedFor(request, response, isEnveloped);
+    const isCounted = !isJson && hasEvents(route.method) && (isEnveloped || !universal.header.has("content-encoding"));
+    const pieces = isCounted ? checkMessages(received, isEnveloped, checkCount) : received;
     const body = isStream ? pieces : limitTime(pieces, timeoutMs, expire);
     return (isJson ? route.json : route.proto)({ ...universal, body });
   }
@@ -77,10 +83,10 @@ export function createConnectRoutes(deps: ConnectRoutesDeps): ConnectRoutes {
         refuse(response, 400);
         return;
       }
-      const incoming = readCall(universal);
+      const incoming = readCall(universal, () => request.aborted || response.destroyed);
       values.set(callKey, incoming.call);
       try {
-        const answered = await answer(request, universal, incoming);
+        const answered = await answer(request, response, universal, incoming);
         // Refused by its HTTP method or its content type.
         if (answered.status >= 400) incoming.call.code ??= "UNIMPLEMENTED";
         // It does not settle when the response has gone out.
@@ -96,11 +102,12 @@ export function createConnectRoutes(deps: ConnectRoutesDeps): ConnectRoutes {
     },
   };
 
-  function readCall(request: UniversalServerRequest): IncomingCall {
+  function readCall(request: UniversalServerRequest, isCut: () => boolean): IncomingCall {
     const url = new URL(request.url);
     const contentType = (request.header.get("content-type") ?? "").toLowerCase();
     const isGrpc = contentType.startsWith("application/grpc");
     const route = routes.get(url.pathname) ?? unknown;
+    const refusal = refusalOf(request, url, contentType);
     return {
       route,
       isGrpc,
@@ -112,12 +119,23 @@ export function createConnectRoutes(deps: ConnectRoutesDeps): ConnectRoutes {
         messageBytesMax: route.method === undefined ? 0 : messageBytesMaxOf(route.method),
         startMs: performance.now(),
         isHandled: false,
-        ...(isBadBase64(request.method, url) && {
-          refusal: new SluiceError("MALFORMED", "the message in the query is not base64"),
-        }),
+        isCut,
+        ...(refusal && { refusal }),
       },
     };
   }
+}
+
+const checkCount = (message: Uint8Array) => toUnread(() => checkEventCount(message));
+
+/** The pieces of the body. Who waits to be asked for it (`Expect: 100-continue`) is asked when it is to be read. */
+async function* readAskedFor(
+  request: IncomingMessage | Http2ServerRequest,
+  response: ServerResponse | Http2ServerResponse,
+  isEnveloped: boolean,
+): AsyncGenerator<Uint8Array> {
+  if (request.headers.expect?.toLowerCase() === "100-continue") response.writeContinue();
+  yield* readPieces(request, isEnveloped);
 }
 
 function refuse(response: ServerResponse | Http2ServerResponse, status: number): void {
@@ -139,9 +157,30 @@ function toEntrance(contentType: string, isGrpc: boolean): Entrance {
   return contentType.startsWith("application/grpc-web") ? "grpc-web" : "grpc";
 }
 
-/** Connect would take it for a fault of ours. */
-function isBadBase64(method: string, { searchParams }: URL): boolean {
-  return (
-    method === "GET" && searchParams.get("base64") === "1" && !/^[\w+/=-]*$/.test(searchParams.get("message") ?? "")
-  );
+/** What is wrong with a request that Connect would take for a fault of ours, or quote in its answer. */
+function refusalOf(
+  { method, header }: UniversalServerRequest,
+  url: URL,
+  contentType: string,
+): SluiceError | ConnectError | undefined {
+  const { searchParams } = url;
+  const isGet = method === "GET";
+  if (isGet && searchParams.get("base64") === "1" && !isBase64(searchParams.get("message") ?? "")) {
+    return new SluiceError("MALFORMED", "the message in the query is not base64");
+  }
+  const prefix = contentType.startsWith("application/grpc")
+    ? "grpc-"
+    : contentType.startsWith("application/connect+")
+      ? "connect-content-"
+      : "content-";
+  const encoding = isGet ? searchParams.get("compression") : header.get(`${prefix}encoding`);
+  if (encoding === null || encoding === "identity" || encoding === fastGzip.name) return undefined;
+  const text = "the compression is not supported; gzip is";
+  const accepted = { [`${prefix.replace("content-", "")}accept-encoding`]: fastGzip.name };
+  return new ConnectError(text, Code.Unimplemented, accepted);
+}
+
+/** Of either alphabet, padded or not. One character alone is no byte. */
+function isBase64(text: string): boolean {
+  return /^[\w+/-]*={0,2}$/.test(text) && text.replace(/=+$/, "").length % 4 !== 1;
 }

@@ -53,8 +53,7 @@ export function createEventHandlers({
 
     async trackBatch(caller, source) {
       const messages = guardIterator(source, streamIdleMs);
-      const endCall = () =>
-        messages.interrupt(new SluiceError("CALL_ENDED", "the caller cancelled, or its deadline passed"));
+      const endCall = () => messages.interrupt(toEndError(caller.signal));
       const shutDown = () => messages.interrupt(new SluiceError("SHUTTING_DOWN", "the server is shutting down"));
       caller.signal.addEventListener("abort", endCall);
       shutdown.addEventListener("abort", shutDown);
@@ -70,6 +69,12 @@ export function createEventHandlers({
 
     listEvents: (caller, request) => listEvents(caller.project, toListQuery(request)),
   };
+}
+
+/** A transport that knows why the call is over says so with the signal. */
+function toEndError({ reason }: AbortSignal): SluiceError {
+  if (reason instanceof SluiceError) return reason;
+  return new SluiceError("CALL_ENDED", "the caller cancelled, or its deadline passed");
 }
 
 /** The event of a TrackRequest left its field out. */

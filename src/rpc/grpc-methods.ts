@@ -11,6 +11,7 @@ import {
 import { SluiceError } from "../domain/errors.ts";
 import { callLimits } from "../domain/event.ts";
 import type { Caller } from "../domain/project.ts";
+import { checkEventCount } from "./event-count.ts";
 import type { EventHandlers } from "./event-service.ts";
 import { encodeListEventsResponse } from "./list-response.ts";
 import type { WireTrackManyRequest, WireTrackRequest } from "./wire-service.ts";
@@ -43,7 +44,7 @@ export function createGrpcMethods(handlers: EventHandlers): GrpcMethod[] {
       ...nameOf(EventService.method.trackMany),
       kind: "unary",
       async run(caller, bytes) {
-        const { events } = decode<WireTrackManyRequest>(trackMany?.input, bytes);
+        const { events } = decodeEvents(trackMany?.input, bytes);
         return toBinary(TrackManyResponseSchema, await handlers.trackMany(caller, events));
       },
     },
@@ -51,7 +52,7 @@ export function createGrpcMethods(handlers: EventHandlers): GrpcMethod[] {
       ...nameOf(EventService.method.trackBatch),
       kind: "client-streaming",
       async run(caller, requests) {
-        const messages = mapAsync(requests, (bytes) => decode<WireTrackManyRequest>(trackBatch?.input, bytes).events);
+        const messages = mapAsync(requests, (bytes) => decodeEvents(trackBatch?.input, bytes).events);
         return toBinary(TrackBatchResponseSchema, await handlers.trackBatch(caller, messages));
       },
     },
@@ -70,11 +71,16 @@ function nameOf(method: { name: string; parent: { typeName: string } }): { name:
   return { name: method.name, path: `/${method.parent.typeName}/${method.name}` };
 }
 
+function decodeEvents(desc: DescMessage | undefined, bytes: Uint8Array): WireTrackManyRequest {
+  checkEventCount(bytes);
+  return decode(desc, bytes);
+}
+
 /** The one place where bytes become a wire message; T has to be the shape of the descriptor. */
 function decode<T>(desc: DescMessage | undefined, bytes: Uint8Array): T {
   if (desc === undefined) throw new Error("the contract lacks a method");
   try {
-    return fromBinary(desc, bytes) as T;
+    return fromBinary(desc, bytes, { readUnknownFields: false }) as T;
   } catch (cause) {
     throw new SluiceError("MALFORMED", `the message is not a ${desc.name}`, { cause });
   }

@@ -39,6 +39,7 @@ const codes: Record<ErrorReason, keyof typeof rpcCodes> = {
   CURSOR_EXPIRED: "OUT_OF_RANGE",
   STREAM_IDLE: "DEADLINE_EXCEEDED",
   CALL_ENDED: "CANCELLED",
+  DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
   INTERNAL: "INTERNAL",
 };
 

@@ -12,7 +12,7 @@ import { toFileDescriptorSet } from "./contract-files.ts";
  * and stored as they were sent, and those of a page be sent as they were stored. Derived from the contract, so that the
  * two cannot drift apart. Only for protobuf: as JSON the two differ.
  */
-export const WireEventService: DescService = deriveWireService();
+export const WireEventService: DescService = deriveService(FieldDescriptorProto_Type.BYTES);
 
 /** A TrackRequest on the wire. */
 export interface WireTrackRequest {
@@ -24,19 +24,24 @@ export interface WireTrackManyRequest {
   readonly events: readonly Uint8Array[];
 }
 
-/** A ListEventsResponse on the wire. */
-export interface WireListEventsResponse {
-  readonly events: Uint8Array[];
-  readonly nextPageToken: string;
+/**
+ * EventService with every Event as a string. What a message looks like once `quoteEvents` has put its JSON into strings:
+ * one event that cannot be read then leaves the others alone. Only for requests in JSON.
+ */
+export const QuotedEventService: DescService = deriveService(FieldDescriptorProto_Type.STRING);
+
+/** A TrackManyRequest or a TrackBatchRequest with its events in strings. */
+export interface QuotedTrackManyRequest {
+  readonly events: readonly string[];
 }
 
-function deriveWireService(): DescService {
+function deriveService(eventType: FieldDescriptorProto_Type): DescService {
   const files = toFileDescriptorSet([EventService.file]);
   files.file = files.file.map((file) => clone(FileDescriptorProtoSchema, file));
   const fields = files.file.flatMap((file) => file.messageType).flatMap((message) => message.field);
   for (const field of fields) {
     if (field.typeName !== `.${EventSchema.typeName}`) continue;
-    field.type = FieldDescriptorProto_Type.BYTES;
+    field.type = eventType;
     field.typeName = "";
   }
   const service = createFileRegistry(files).getService(EventService.typeName);

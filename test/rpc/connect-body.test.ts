@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
-import { describe, expect, it } from "vitest";
-import { limitTime, readPieces } from "../../src/rpc/connect-body.ts";
+import { describe, expect, it, vi } from "vitest";
+import { checkMessages, limitTime, readPieces } from "../../src/rpc/connect-body.ts";
 import { envelope } from "../support/raw-call.ts";
 
 async function collect(chunks: Iterable<Uint8Array>, isEnveloped: boolean): Promise<Uint8Array[]> {
@@ -62,7 +62,51 @@ describe("readPieces", () => {
   });
 });
 
+describe("checkMessages", () => {
+  async function checked(body: Uint8Array, size: number, isEnveloped: boolean) {
+    const messages: Uint8Array[] = [];
+    const pieces: Uint8Array[] = [];
+    const source = readPieces(Readable.from(inChunksOf(body, size), { objectMode: true }), isEnveloped);
+    for await (const piece of checkMessages(source, isEnveloped, (it) => messages.push(it))) pieces.push(piece);
+    return { messages, bytes: Buffer.concat(pieces) };
+  }
+
+  it.each([1, 3, 1000, 70_000, 1_000_000])("shows each message whole, in chunks of %i", async (size) => {
+    const body = Buffer.concat([envelope(message), envelope(Buffer.alloc(0)), envelope(message), Buffer.from([0, 2])]);
+    const { messages, bytes } = await checked(body, size, true);
+
+    expect(messages.map((it) => Uint8Array.from(it))).toEqual([message, new Uint8Array(), message]);
+    expect(bytes.equals(body)).toBe(true);
+    expect((await checked(message, size, false)).messages.map((it) => Uint8Array.from(it))).toEqual([message]);
+  });
+
+  it("leaves out what is compressed", async () => {
+    expect((await checked(envelope(message, 1), 1000, true)).messages).toEqual([]);
+  });
+
+  it("hands on no last piece of a message that does not pass", async () => {
+    const source = readPieces(Readable.from([envelope(message)], { objectMode: true }), true);
+    const fail = () => {
+      throw new Error("refused");
+    };
+
+    await expect(checkMessages(source, true, fail).next()).rejects.toThrow("refused");
+  });
+});
+
 describe("limitTime", () => {
+  it("leaves no timer behind when nobody reads on", async () => {
+    vi.useFakeTimers();
+    async function* source() {
+      yield 1;
+    }
+
+    for await (const _ of limitTime(source(), 60_000, () => new Error("expired"))) break;
+
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
+  });
+
   it("ends a wait that lasts too long", async () => {
     const silent = new Readable({ read() {} });
 

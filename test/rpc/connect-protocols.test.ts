@@ -78,7 +78,8 @@ describe.each(protocols)("$name", ({ connect, entrance, isJson }) => {
     expect(call?.caller).toMatchObject({ project: { name: "test" }, entrance });
     const names = call?.events.map((event) => {
       expect(event instanceof Uint8Array).toBe(!isJson);
-      return (event instanceof Uint8Array ? fromBinary(EventSchema, event) : event).name;
+      const decoded = event instanceof Uint8Array ? fromBinary(EventSchema, event) : event;
+      return "name" in decoded ? decoded.name : decoded.unreadable;
     });
     return { ...call, names };
   }

@@ -46,6 +46,22 @@ describe.each(streams)("TrackBatch, $name", (protocol) => {
     expect(await server().onlyRecord()).toMatchObject({ method: "TrackBatch", code, reason });
   });
 
+  it("ends at its deadline though its handler does not", async () => {
+    server().handlers.isSilent = true;
+    const timeout = protocol.contentType.includes("grpc") ? { "grpc-timeout": "20m" } : { "connect-timeout-ms": "20" };
+
+    expect(
+      await callRaw(protocol, { port: server().port, path, headers: { ...auth, ...timeout }, body: good }),
+    ).toMatchObject({ code: "DEADLINE_EXCEEDED", reason: "DEADLINE_EXCEEDED" });
+  });
+
+  it("is cut by a message of too many events", async () => {
+    const many = envelope(Buffer.alloc(2 * 501, Buffer.from([0x0a, 0])));
+
+    expect(await call(Buffer.concat([good, many]))).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "TOO_LARGE" });
+    expect(server().handlers.calls[0]?.events).toHaveLength(1);
+  });
+
   it("answers an early error though the stream goes on", async () => {
     server().handlers.failure = new SluiceError("STORAGE_UNAVAILABLE", "storage is away");
 

@@ -26,6 +26,7 @@ const codes: Record<ErrorReason, [name: string, number: number]> = {
   CURSOR_EXPIRED: ["OUT_OF_RANGE", 11],
   STREAM_IDLE: ["DEADLINE_EXCEEDED", 4],
   CALL_ENDED: ["CANCELLED", 1],
+  DEADLINE_EXCEEDED: ["DEADLINE_EXCEEDED", 4],
   INTERNAL: ["INTERNAL", 13],
 };
 const reasons = Object.keys(codes).filter((reason): reason is ErrorReason => reason in codes);

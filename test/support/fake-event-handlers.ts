@@ -24,6 +24,8 @@ export interface FakeEventHandlers extends EventHandlers {
   readonly calls: HandledCall[];
   /** Thrown by every method, instead of an answer; by TrackBatch after its first message. */
   failure: unknown;
+  /** Whether Track and TrackBatch never answer. */
+  isSilent: boolean;
   /** What ListEvents answers. */
   page: EventPage;
 }
@@ -45,9 +47,11 @@ export function fakeEventHandlers(): FakeEventHandlers {
   const fake: FakeEventHandlers = {
     calls,
     failure: undefined,
+    isSilent: false,
     page: { events: [], nextPageToken: "" },
     async track(caller, event) {
       note("track", caller, event === undefined ? [] : [event]);
+      if (fake.isSilent) return new Promise(() => {});
       return create(TrackResponseSchema, { id: "a", cursor: "c" });
     },
     async trackMany(caller, events) {
@@ -60,6 +64,7 @@ export function fakeEventHandlers(): FakeEventHandlers {
       for await (const message of messages) {
         events.push(...message);
         if (fake.failure !== undefined) throw fake.failure;
+        if (fake.isSilent) return new Promise(() => {});
       }
       return create(TrackBatchResponseSchema, {
         acceptedCount: BigInt(events.length),

@@ -98,6 +98,7 @@ export function useHttpServer(limits: TestLimits = {}): () => TestHttpServer {
     const { handlers, records } = use();
     handlers.calls.length = 0;
     handlers.failure = undefined;
+    handlers.isSilent = false;
     handlers.page = { events: [], nextPageToken: "" };
     records.length = 0;
   });

@@ -1,0 +1,100 @@
+import { fromJsonString } from "@bufbuild/protobuf";
+import type { Event } from "../../gen/sluice/v1/event_pb.ts";
+import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
+import { SluiceError } from "../domain/errors.ts";
+import type { UnreadableEvent } from "../domain/event.ts";
+import { callLimits } from "../domain/event.ts";
+import { tooManyEvents } from "./event-count.ts";
+import { toJsonFault } from "./json-fault.ts";
+
+const eventsKey = "events";
+
+/** How many values a message may hold outside its events: fields that are not known are ignored, but parsed. */
+const otherValuesMax = 1000;
+
+/**
+ * The JSON of a TrackManyRequest or a TrackBatchRequest with every event made a string that holds its JSON, so that they
+ * can be read one by one. What is no JSON outside its events is none afterwards either.
+ *
+ * Throws TOO_LARGE at the first event too many, without a look at the rest: `{},` a million times costs a lot to parse.
+ * So too when there is that much beside the events.
+ */
+export function quoteEvents(text: string): string {
+  const parts: string[] = [];
+  let copied = 0;
+  let depth = 0;
+  let key = "";
+  let count = 0;
+  let others = 0;
+  let eventStart = -1;
+
+  function countOther(): void {
+    if (eventStart < 0 && ++others > otherValuesMax) {
+      throw new SluiceError("TOO_LARGE", `the message holds more than ${otherValuesMax} values beside its events`);
+    }
+  }
+
+  function endEvent(end: number): void {
+    const event = text.slice(eventStart, end).trim();
+    // Nothing between two commas, or after the last one, stays what it is: not JSON.
+    if (event !== "") {
+      if (++count > callLimits.messageEvents) throw tooManyEvents();
+      parts.push(text.slice(copied, eventStart), JSON.stringify(event));
+      copied = end;
+    }
+    eventStart = end + 1;
+  }
+
+  for (let i = 0; i < text.length; i++) {
+    switch (text[i]) {
+      case '"': {
+        const end = endOfString(text, i);
+        if (depth === 1) key = text.slice(i, end);
+        i = end - 1;
+        break;
+      }
+      case "{":
+      case "[":
+        depth++;
+        countOther();
+        if (depth === 2 && text[i] === "[" && isEventsKey(key)) eventStart = i + 1;
+        break;
+      case ",":
+        countOther();
+        if (depth === 2 && eventStart >= 0) endEvent(i);
+        break;
+      case "}":
+      case "]":
+        if (depth === 2 && eventStart >= 0) {
+          endEvent(i);
+          eventStart = -1;
+        }
+        depth--;
+    }
+  }
+  parts.push(text.slice(copied));
+  return parts.join("");
+}
+
+/** An event from its JSON. Field names that are not known are ignored. */
+export function readJsonEvent(text: string): Event | UnreadableEvent {
+  try {
+    return fromJsonString(EventSchema, text, { ignoreUnknownFields: true });
+  } catch (thrown) {
+    return { unreadable: `is not a JSON Event: ${toJsonFault(thrown)}` };
+  }
+}
+
+/** A key may be escaped. */
+function isEventsKey(quoted: string): boolean {
+  return quoted === `"${eventsKey}"` || (quoted.includes("\\") && JSON.parse(quoted) === eventsKey);
+}
+
+/** The index after a string that begins at an index. */
+function endOfString(text: string, start: number): number {
+  for (let i = start + 1; i < text.length; i++) {
+    if (text[i] === "\\") i++;
+    else if (text[i] === '"') return i + 1;
+  }
+  return text.length;
+}

@@ -1,0 +1,102 @@
+import { describe, expect, it } from "vitest";
+import { quoteEvents, readJsonEvent } from "../../src/rpc/json-events.ts";
+import { callRaw, envelope } from "../support/raw-call.ts";
+import { testKey, useHttpServer } from "../support/use-http-server.ts";
+
+const server = useHttpServer();
+const headers = { authorization: `Bearer ${testKey}` };
+const text = `{"events":[{"name":"a"},{"name":"b","time":"secret"},{"name":tru},null,7,{"name":"c","more":[1],"value":"NaN"}]}`;
+
+/** What the handler got, by the name of the event or as unreadable. */
+function offered() {
+  return server().handlers.calls[0]?.events.map((event) => ("name" in event ? event.name : "unreadable"));
+}
+
+describe("one JSON event that cannot be read", () => {
+  const expected = ["a", "unreadable", "unreadable", "unreadable", "unreadable", "c"];
+
+  it("leaves the others of a TrackMany alone", async () => {
+    const json = { name: "JSON", httpVersion: 1, contentType: "application/json", isEnveloped: false } as const;
+    const path = "/sluice.v1.EventService/TrackMany";
+    const answer = await callRaw(json, { port: server().port, path, headers, body: Buffer.from(text) });
+
+    expect(answer).toMatchObject({ code: "OK" });
+    expect(offered()).toEqual(expected);
+  });
+
+  it("leaves the others of a TrackBatch alone", async () => {
+    const json = { name: "JSON", httpVersion: 1, contentType: "application/connect+json", isEnveloped: true } as const;
+    const path = "/sluice.v1.EventService/TrackBatch";
+    const answer = await callRaw(json, { port: server().port, path, headers, body: envelope(Buffer.from(text)) });
+
+    expect(answer).toMatchObject({ code: "OK" });
+    expect(offered()).toEqual(expected);
+  });
+});
+
+describe("readJsonEvent", () => {
+  it.each(["NaN", "Infinity", "-Infinity"])("reads the value %s", (value) => {
+    expect(readJsonEvent(`{"value":"${value}"}`)).toMatchObject({ value: Number(value) });
+  });
+
+  it.each(["secret", `{"time":"secret"}`, `{"identities":{"secret":1}}`, `{"value":1e400}`, "[]"])(
+    "says why %s is no event, without a word of it",
+    (json) => {
+      const event = readJsonEvent(json);
+
+      expect(event).toMatchObject({ unreadable: expect.stringMatching(/^is not a JSON Event: /) });
+      expect(JSON.stringify(event)).not.toContain("secret");
+    },
+  );
+});
+
+describe("quoteEvents", () => {
+  const read = (json: string): unknown => JSON.parse(quoteEvents(json));
+
+  it.each([
+    ["events", `{"events":[{"a":[1,2]},[3,4]]}`, [`{"a":[1,2]}`, "[3,4]"]],
+    ["brackets and quotes in strings", `{"events":[{"a":"],}\\"]\\\\"},"x,y"]}`, [`{"a":"],}\\"]\\\\"}`, `"x,y"`]],
+    ["space", `\n{ "events" : [ {} ,\t1 ] }`, ["{}", "1"]],
+    ["an escaped key", `{"\\u0065vents":[1]}`, ["1"]],
+    ["no events", `{"events":[ ]}`, []],
+    ["the last of two lists", `{"events":[1],"events":[2]}`, ["2"]],
+    ["what is no list", `{"events":{"events":[1]}}`, { events: [1] }],
+  ])("puts %s into strings", (_, json, events) => {
+    expect(read(json)).toEqual({ events });
+  });
+
+  it("leaves other fields as they are", () => {
+    expect(read(`{"x":[1,[2]],"y":"events","events":[1],"z":[3]}`)).toEqual({
+      x: [1, [2]],
+      y: "events",
+      events: ["1"],
+      z: [3],
+    });
+  });
+
+  it.each([
+    "",
+    "{",
+    "[",
+    `{"events":[`,
+    `{"events":[1,]}`,
+    `{"events":[,1]}`,
+    `{"events":[1}]`,
+    `{"events":[1]]}`,
+    `"`,
+    "]}",
+  ])("leaves %s no JSON", (json) => {
+    expect(() => read(json)).toThrow(SyntaxError);
+  });
+
+  it("stops where there is too much beside the events", () => {
+    expect(read(`{"x":[${"1,".repeat(900)}1]}`)).toBeDefined();
+    expect(() => quoteEvents(`{"x":[${"{},".repeat(1001)}`)).toThrow("more than 1000 values beside its events");
+    expect(() => quoteEvents(`{"events":[${"[1,2],".repeat(499)}[${"1,".repeat(2000)}1]]}`)).not.toThrow();
+  });
+
+  it("stops at the first event too many", () => {
+    expect(quoteEvents(`{"events":[${"1,".repeat(499)}1]}`)).toContain('"1"');
+    expect(() => quoteEvents(`{"events":[${"1,".repeat(501)}`)).toThrow("more than 500 events");
+  });
+});
