@@ -4,43 +4,61 @@ import type { CallLog } from "../call-log.ts";
 import type { Access } from "../domain/access.ts";
 import { SluiceError, toSluiceError } from "../domain/errors.ts";
 import type { Project } from "../domain/project.ts";
+import { isInsideMessage, limitMessages, refuseCompression } from "./grpc-internals.ts";
 import type { GrpcMethod } from "./grpc-methods.ts";
+import { tooLarge } from "./grpc-methods.ts";
+import type { OpenGrpcMethod } from "./grpc-open-methods.ts";
+import { GrpcRefusal } from "./grpc-open-methods.ts";
 import { createMessageQueue } from "./message-queue.ts";
 import { codeNameOf, toRpcCode, toStatusBytes } from "./rpc-error.ts";
 
 type PartialStatusObject = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
 
+/** A method as the interceptor runs it. */
+export type ServedGrpcMethod = (GrpcMethod | OpenGrpcMethod) & {
+  /** The largest message that it takes. */
+  readonly messageBytesMax: number;
+};
+
 export interface GrpcCallDeps {
-  readonly methods: readonly GrpcMethod[];
+  /** By path. */
+  readonly methods: ReadonlyMap<string, ServedGrpcMethod>;
   readonly access: Access;
   readonly callLog: CallLog;
-  /** How long a unary call may take to send its message. */
+  /** How long a call of one message may take to send it. */
   readonly messageTimeoutMs: number;
 }
 
 /**
- * Runs EventService's calls as an interceptor, below grpc-js' own handlers: here nothing has been read yet, so that a
- * call without a key is refused before its message, and a stream is read one message at a time; grpc-js' stream would
- * hold 16 of up to 4 MiB. Calls of other services pass.
+ * Runs all calls as an interceptor, below grpc-js' own handlers: here nothing has been read yet, so that a call without
+ * a key is refused before its message, and a stream is read one message at a time; grpc-js' stream would hold 16 of up
+ * to 4 MiB. A message is read only when the answers before it were taken.
  */
 export function createGrpcInterceptor(deps: GrpcCallDeps): ServerInterceptor {
-  const methods = new Map(deps.methods.map((method) => [method.path, method]));
   return (definition, call) => {
-    const method = methods.get(definition.path);
+    const method = deps.methods.get(definition.path);
     if (method === undefined) return new ServerInterceptingCall(call);
     const responder = new ResponderBuilder().withStart((next) => next(serveCall(method, call, deps))).build();
     return new ServerInterceptingCall(call, responder);
   };
 }
 
-function serveCall(method: GrpcMethod, call: ServerInterceptingCallInterface, deps: GrpcCallDeps): ServerListener {
+function serveCall(
+  method: ServedGrpcMethod,
+  call: ServerInterceptingCallInterface,
+  deps: GrpcCallDeps,
+): ServerListener {
   const startMs = performance.now();
   const aborter = new AbortController();
   const messages = createMessageQueue<Uint8Array>(() => call.startRead());
   const sendStatus = call.sendStatus.bind(call);
+  const isStream = method.kind === "client-streaming" || method.kind === "open-streaming";
   let isEnded = false;
   let isRunning = false;
   let timer: NodeJS.Timeout | undefined;
+  let stopSending: ((error: Error) => void) | undefined;
+
+  limitMessages(call, method.messageBytesMax);
 
   // grpc-js refuses by itself what is too large, cannot be decompressed or has passed its deadline, on this same call.
   call.sendStatus = (refusal) => {
@@ -48,7 +66,11 @@ function serveCall(method: GrpcMethod, call: ServerInterceptingCallInterface, de
     if (error === undefined) {
       end(refusal, status[refusal.code]);
       aborter.abort();
-    } else if (isRunning && method.kind === "client-streaming") messages.fail(error);
+    } else if (error.reason === "DEADLINE_EXCEEDED") {
+      endWithError(error);
+      messages.fail(error);
+      aborter.abort();
+    } else if (isRunning && isStream) messages.fail(error);
     else endWithError(error);
   };
 
@@ -57,6 +79,7 @@ function serveCall(method: GrpcMethod, call: ServerInterceptingCallInterface, de
     isEnded = true;
     clearTimeout(timer);
     sendStatus(finalStatus);
+    stopSending?.(new Error("the call has ended"));
     const durationMs = performance.now() - startMs;
     const cause = error?.cause;
     deps.callLog.record({
@@ -75,14 +98,43 @@ function serveCall(method: GrpcMethod, call: ServerInterceptingCallInterface, de
     end({ code: toRpcCode(error), details: error.message, metadata }, codeNameOf(error.reason), error);
   }
 
-  async function run(project: Project): Promise<void> {
+  function endWith(thrown: unknown): void {
+    if (thrown instanceof GrpcRefusal) end({ code: thrown.code, details: thrown.message }, status[thrown.code]);
+    else endWithError(toSluiceError(thrown));
+  }
+
+  async function runOpen(openMethod: OpenGrpcMethod): Promise<void> {
+    isRunning = true;
+    refuseCompression(call);
+    try {
+      const responses =
+        openMethod.kind === "open-unary"
+          ? openMethod.run(await readOnlyMessage(), aborter.signal)
+          : openMethod.run(messages);
+      for await (const response of responses) await send(response);
+      end({ code: status.OK, details: "OK" }, "OK");
+    } catch (thrown) {
+      endWith(thrown);
+    }
+  }
+
+  /** Resolves when the message has gone out, as far as the caller takes it; rejects when the call has ended. */
+  function send(response: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (isEnded) return reject(new Error("the call has ended"));
+      stopSending = reject;
+      call.sendMessage(toBuffer(response), resolve);
+    });
+  }
+
+  async function run(keyedMethod: GrpcMethod, project: Project): Promise<void> {
     isRunning = true;
     const caller = { project, entrance: "grpc" as const, signal: aborter.signal };
     try {
       const response =
-        method.kind === "unary"
-          ? await method.run(caller, await readOnlyMessage())
-          : await method.run(caller, messages);
+        keyedMethod.kind === "unary"
+          ? await keyedMethod.run(caller, await readOnlyMessage())
+          : await keyedMethod.run(caller, messages);
       if (isEnded) return;
       call.sendMessage(toBuffer(response), () => end({ code: status.OK, details: "OK" }, "OK"));
     } catch (thrown) {
@@ -105,14 +157,24 @@ function serveCall(method: GrpcMethod, call: ServerInterceptingCallInterface, de
 
   return {
     onReceiveMetadata(metadata) {
+      if (method.kind === "open-unary" || method.kind === "open-streaming") {
+        void runOpen(method);
+        return;
+      }
       try {
-        void run(deps.access.authenticate(metadata.get("authorization")[0]?.toString()));
+        void run(method, deps.access.authenticate(metadata.get("authorization")[0]?.toString()));
       } catch (thrown) {
         endWithError(toSluiceError(thrown));
       }
     },
-    onReceiveMessage: (message) => messages.push(message),
-    onReceiveHalfClose: () => messages.end(),
+    onReceiveMessage(message: Uint8Array) {
+      if (message.length > method.messageBytesMax) messages.fail(tooLarge(method.messageBytesMax));
+      else messages.push(message);
+    },
+    onReceiveHalfClose() {
+      if (isInsideMessage(call)) messages.fail(new SluiceError("MALFORMED", "the request ends inside a message"));
+      else messages.end();
+    },
     onCancel() {
       // grpc-js also says so of a call that has its answer.
       if (isEnded) return;
@@ -127,6 +189,7 @@ function serveCall(method: GrpcMethod, call: ServerInterceptingCallInterface, de
 /** What grpc-js' own refusal is in our words; undefined where its code says it all. */
 function toOwnError({ code, details }: PartialStatusObject): SluiceError | undefined {
   if (code === status.RESOURCE_EXHAUSTED) return new SluiceError("TOO_LARGE", details ?? "the message is too large");
+  if (code === status.DEADLINE_EXCEEDED) return new SluiceError("DEADLINE_EXCEEDED", "the call's deadline has passed");
   if (code === status.INTERNAL) return new SluiceError("MALFORMED", details ?? "the message cannot be read");
   return undefined;
 }

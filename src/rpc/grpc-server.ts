@@ -1,25 +1,24 @@
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { createServer } from "node:net";
-import type { DescService } from "@bufbuild/protobuf";
-import { toBinary } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import type { DescMethod } from "@bufbuild/protobuf";
 import type { ServiceDefinition } from "@grpc/grpc-js";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
-import { ReflectionService } from "@grpc/reflection";
-import { HealthImplementation } from "grpc-health-check";
-import { ServerReflection as ServerReflectionV1 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
-import { ServerReflection as ServerReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
-import { Health } from "../../gen/health/v1/health_pb.ts";
-import { EventService } from "../../gen/sluice/v1/event_service_pb.ts";
+import { bindPort } from "../bind-port.ts";
 import type { CallLog } from "../call-log.ts";
 import type { Access } from "../domain/access.ts";
 import { callLimits } from "../domain/event.ts";
 import type { ServingStatus } from "../domain/ports.ts";
-import { StartError } from "../domain/start-error.ts";
-import { toFileDescriptorSet } from "./contract-files.ts";
+import { messageBytesMaxOf } from "./connect-methods.ts";
 import type { EventHandlers } from "./event-service.ts";
+import type { ServedGrpcMethod } from "./grpc-call.ts";
 import { createGrpcInterceptor } from "./grpc-call.ts";
+import { streamSourceOf } from "./grpc-internals.ts";
+import type { GrpcMethod } from "./grpc-methods.ts";
 import { createGrpcMethods } from "./grpc-methods.ts";
+import type { OpenGrpcMethod } from "./grpc-open-methods.ts";
+import { createOpenGrpcMethods } from "./grpc-open-methods.ts";
+import { guardStreams } from "./grpc-stream-guard.ts";
+import { reflectedServices } from "./reflection-answer.ts";
 
 export interface GrpcServerOptions {
   readonly host: string;
@@ -37,8 +36,12 @@ export interface GrpcServerLimits {
   readonly connections: number;
   /** How long a connection may take to send HTTP/2's preface. Default 10 s. */
   readonly prefaceTimeoutMs: number;
-  /** How long a unary call may take to send its message. Default 10 s. */
+  /** How long a call of one message may take to send it. Default 10 s. */
   readonly messageTimeoutMs: number;
+  /** How long a caller may leave an answer untaken. Default 60 s. */
+  readonly stallMs: number;
+  /** How long a caller of reflection may keep silent. Default 60 s. */
+  readonly reflectionIdleMs: number;
   /** How long a connection may have no call. Default 5 min. */
   readonly idleTimeoutMs: number;
   /** How often a silent peer is asked whether it is still there, and how long it may take to answer. Default 30 s, 10 s. */
@@ -54,6 +57,8 @@ const limitDefaults: GrpcServerLimits = {
   connections: 10_000,
   prefaceTimeoutMs: 10_000,
   messageTimeoutMs: 10_000,
+  stallMs: 60_000,
+  reflectionIdleMs: 60_000,
   idleTimeoutMs: 5 * 60_000,
   keepaliveTimeMs: 30_000,
   keepaliveTimeoutMs: 10_000,
@@ -71,8 +76,12 @@ export interface GrpcServer {
 /** Serves EventService, health and reflection over gRPC, the last two without a key. Throws StartError for a port in use. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const limits = { ...limitDefaults, ...options.limits };
-  const methods = createGrpcMethods(options.handlers);
-  const { access, callLog } = options;
+  const shutdown = new AbortController();
+  const { access, callLog, handlers, serving } = options;
+  const methods = limitMethods([
+    ...createGrpcMethods(handlers),
+    ...createOpenGrpcMethods({ serving, shutdown: shutdown.signal, idleMs: limits.reflectionIdleMs }),
+  ]);
   const server = new Server({
     "grpc.max_receive_message_length": callLimits.batchMessageBytes,
     // A page ends at 3 MiB, and clients refuse more than 4.
@@ -87,11 +96,11 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     "grpc.enable_channelz": 0,
     interceptors: [createGrpcInterceptor({ methods, access, callLog, messageTimeoutMs: limits.messageTimeoutMs })],
   });
-  addEventService(server);
-  const unsubscribe = addHealth(server, options.serving);
-  reflectedServices().addToServer(server);
+  addServices(server);
 
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const streams = streamSourceOf(server);
+  if (streams !== undefined) guardStreams(streams, { methods, callLog, stallMs: limits.stallMs });
   const sockets = new Set<Socket>();
   const listener = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
@@ -100,12 +109,14 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     injector.injectConnection(socket);
   });
   listener.maxConnections = limits.connections;
-  const port = await listen(listener, options);
+  const port = await bindPort(listener, { ...options, variable: "SLUICE_GRPC_PORT" });
+  // A connection that cannot be accepted, for want of file descriptors perhaps, costs no other.
+  listener.on("error", () => {});
 
   return {
     port,
     async close(graceMs) {
-      unsubscribe();
+      shutdown.abort();
       const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
       // It says that it is done while calls are still running (Node closes its sessions first), and its forceShutdown
       // knows no injected ones. So the connections tell.
@@ -119,15 +130,29 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   };
 }
 
+/** Methods by path, each with the largest message that it takes. */
+function limitMethods(methods: readonly (GrpcMethod | OpenGrpcMethod)[]): Map<string, ServedGrpcMethod> {
+  const bytesMax = new Map(allMethods.map((method) => [pathOf(method), messageBytesMaxOf(method)]));
+  return new Map(
+    methods.map((method) => [method.path, { ...method, messageBytesMax: bytesMax.get(method.path) ?? 0 }]),
+  );
+}
+
+const allMethods: readonly DescMethod[] = reflectedServices.flatMap((service) => service.methods);
+
+function pathOf(method: DescMethod): string {
+  return `/${method.parent.typeName}/${method.name}`;
+}
+
 /** grpc-js wants handlers for its methods, but the interceptor answers before them. Messages stay bytes. */
-function addEventService(server: Server): void {
+function addServices(server: Server): void {
   const identity = (bytes: Buffer) => bytes;
   const definition: ServiceDefinition = Object.fromEntries(
-    EventService.methods.map((method) => [
-      method.localName,
+    allMethods.map((method) => [
+      pathOf(method),
       {
-        path: `/${EventService.typeName}/${method.name}`,
-        requestStream: method.methodKind === "client_streaming",
+        path: pathOf(method),
+        requestStream: false,
         responseStream: false,
         requestSerialize: identity,
         requestDeserialize: identity,
@@ -136,34 +161,11 @@ function addEventService(server: Server): void {
       },
     ]),
   );
-  server.addService(
-    definition,
-    Object.fromEntries(EventService.methods.map((method) => [method.localName, unreachable])),
-  );
+  server.addService(definition, Object.fromEntries(allMethods.map((method) => [pathOf(method), unreachable])));
 }
 
 function unreachable(): void {
-  throw new Error("the interceptor answers every call of EventService");
-}
-
-function addHealth(server: Server, serving: ServingStatus): () => void {
-  const health = new HealthImplementation();
-  const setStatus = (isServing: boolean) => {
-    for (const name of ["", EventService.typeName]) health.setStatus(name, isServing ? "SERVING" : "NOT_SERVING");
-  };
-  setStatus(serving.isServing());
-  health.addToServer(server);
-  return serving.subscribe(setStatus);
-}
-
-/** What a caller without the contract can ask for. From our own descriptors: proto-loader would merge files of one package. */
-function reflectedServices(): ReflectionService {
-  const services: DescService[] = [EventService, Health, ServerReflectionV1, ServerReflectionV1Alpha];
-  const { file: files } = toFileDescriptorSet(services.map((service) => service.file));
-  const fileDescriptorProtos = files.map((file) => Buffer.from(toBinary(FileDescriptorProtoSchema, file)));
-  // Of a definition, reflection reads the descriptors only.
-  const definition = { format: "Protocol Buffer 3 EnumDescriptorProto" as const, type: {}, fileDescriptorProtos };
-  return new ReflectionService({ files: definition }, { services: services.map((service) => service.typeName) });
+  throw new Error("the interceptor answers every call");
 }
 
 const prefaceBytes = 24;
@@ -174,18 +176,4 @@ function endWithoutPreface(socket: Socket, timeoutMs: number): void {
     if (socket.bytesRead < prefaceBytes) socket.destroy();
   }, timeoutMs);
   socket.once("close", () => clearTimeout(timer));
-}
-
-async function listen(listener: ReturnType<typeof createServer>, options: GrpcServerOptions): Promise<number> {
-  await new Promise<void>((resolve, reject) => {
-    listener.once("error", (error: NodeJS.ErrnoException) => {
-      const place = `${options.host}:${options.port}`;
-      const why = error.code === "EADDRINUSE" ? "is in use: stop what listens there, or set SLUICE_GRPC_PORT" : "";
-      reject(new StartError(why === "" ? `cannot listen on ${place}: ${error.message}` : `port ${place} ${why}`));
-    });
-    listener.listen(options.port, options.host, resolve);
-  });
-  const address: AddressInfo | string | null = listener.address();
-  if (address === null || typeof address === "string") throw new Error("a TCP listener has an address and a port");
-  return address.port;
 }

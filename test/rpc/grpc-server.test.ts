@@ -183,4 +183,11 @@ describe("startGrpcServer", () => {
     await expect(second).rejects.toThrow(`port 127.0.0.1:${port} is in use`);
     await expect(second).rejects.toThrow("SLUICE_GRPC_PORT");
   });
+
+  it("throws a StartError that names the variable when the port cannot be had", async () => {
+    const invalid = startServer({ host: "192.0.2.1" });
+
+    await expect(invalid).rejects.toThrow(StartError);
+    await expect(invalid).rejects.toThrow("cannot listen on 192.0.2.1:0 (SLUICE_GRPC_PORT)");
+  });
 });

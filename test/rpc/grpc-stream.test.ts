@@ -71,6 +71,16 @@ describe("TrackBatch", () => {
     expect(records).toMatchObject([{ method: "TrackBatch", code: status[code], reason }]);
   });
 
+  it.each([3, 8])("is cut when its request ends %i bytes into a message", async (length) => {
+    const { port, records } = await startServer();
+
+    expect(await call(port, "TrackBatch", join(events(2), events(1).subarray(0, length)))).toMatchObject({
+      code: INVALID_ARGUMENT,
+      details: { reason: "MALFORMED", batch: { acceptedCount: 2n, nextIndex: 2n } },
+    });
+    expect(records).toMatchObject([{ method: "TrackBatch", code: "INVALID_ARGUMENT", reason: "MALFORMED" }]);
+  });
+
   it("is cut by storage, though its sender is silent", async () => {
     const { port, log } = await startServer();
     log.failWhen(() => "STORAGE_UNAVAILABLE");

@@ -4,6 +4,7 @@ import type {
   IncomingHttpHeaders,
   IncomingHttpStatusHeader,
   OutgoingHttpHeaders,
+  Settings,
 } from "node:http2";
 import { connect } from "node:http2";
 import { fromBinary } from "@bufbuild/protobuf";
@@ -40,13 +41,20 @@ export interface RawCall {
   readonly stream: ClientHttp2Stream;
   /** How the server ended it; it rejects when the stream ends without a status. */
   readonly end: Promise<GrpcEnd>;
+  /** Resolves when the stream is closed, with the code of its reset; 0 when there was none or NO_ERROR. */
+  readonly closed: Promise<number>;
 }
 
 const service = "/sluice.v1.EventService/";
 
 /** Opens a call of EventService, with a key unless the headers say otherwise. */
-export function openCall(port: number, method: string, headers: OutgoingHttpHeaders = {}): RawCall {
-  const session = connect(`http://127.0.0.1:${port}`);
+export function openCall(
+  port: number,
+  method: string,
+  headers: OutgoingHttpHeaders = {},
+  settings: Settings = {},
+): RawCall {
+  const session = connect(`http://127.0.0.1:${port}`, { settings });
   session.on("error", () => {});
   const stream = session.request({
     ":method": "POST",
@@ -56,7 +64,13 @@ export function openCall(port: number, method: string, headers: OutgoingHttpHead
     authorization: `Bearer ${testKey}`,
     ...headers,
   });
-  return { session, stream, end: readEnd(session, stream) };
+  const closed = new Promise<number>((resolve) => {
+    stream.once("close", () => {
+      resolve(stream.rstCode ?? 0);
+      session.destroy();
+    });
+  });
+  return { session, stream, end: readEnd(stream), closed };
 }
 
 /** Makes a whole call: these bytes, then the end of the request. */
@@ -97,7 +111,7 @@ export function readDetails(bytes: Uint8Array): StatusDetails {
   return found;
 }
 
-function readEnd(session: ClientHttp2Session, stream: ClientHttp2Stream): Promise<GrpcEnd> {
+function readEnd(stream: ClientHttp2Stream): Promise<GrpcEnd> {
   const { promise, resolve, reject } = Promise.withResolvers<GrpcEnd>();
   let headers: IncomingHttpHeaders & IncomingHttpStatusHeader = {};
   let trailers: IncomingHttpHeaders = {};
@@ -123,7 +137,6 @@ function readEnd(session: ClientHttp2Session, stream: ClientHttp2Stream): Promis
       response: Buffer.concat(data).subarray(5),
       details: details === undefined ? {} : readDetails(Buffer.from(String(details), "base64")),
     });
-    session.destroy();
   });
   // Not every test looks at the end.
   promise.catch(() => {});

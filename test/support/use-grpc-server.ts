@@ -28,6 +28,7 @@ export interface TestGrpcServer extends GrpcServer {
 export interface TestGrpcOptions {
   readonly limits?: Partial<GrpcServerLimits>;
   readonly streamIdleMs?: number;
+  readonly host?: string;
   readonly port?: number;
 }
 
@@ -48,7 +49,8 @@ export function useGrpcServers(): (options?: TestGrpcOptions) => Promise<TestGrp
   };
 }
 
-async function start({ limits = {}, streamIdleMs = 60_000, port = 0 }: TestGrpcOptions): Promise<TestGrpcServer> {
+async function start(options: TestGrpcOptions): Promise<TestGrpcServer> {
+  const { limits = {}, streamIdleMs = 60_000, host = "127.0.0.1", port = 0 } = options;
   const log = createFakeEventLog();
   const project = newProject();
   const records: CallRecord[] = [];
@@ -63,7 +65,7 @@ async function start({ limits = {}, streamIdleMs = 60_000, port = 0 }: TestGrpcO
     streamIdleMs,
   });
   const server = await startGrpcServer({
-    host: "127.0.0.1",
+    host,
     port,
     handlers,
     access: createAccess(new Map([[digestKey(testKey), project]])),
