@@ -11,6 +11,10 @@ export interface Position {
 const version = 1;
 const prefixBytes = 12;
 const cursorBytes = prefixBytes + 12;
+
+/** Length of a cursor, in characters. */
+export const cursorLength = (cursorBytes / 3) * 4;
+
 const epochLength = 12;
 
 // 3 bytes before the epoch and 9 in it: the prefix of a data set's cursors is then whole base64 groups, encoded once.
@@ -27,7 +31,7 @@ export function toCursor(position: Position): string {
 
 /** The position that a cursor stands for, or undefined when it is not a cursor. */
 export function parseCursor(cursor: string): Position | undefined {
-  if (cursor.length !== (cursorBytes / 3) * 4 || !/^[A-Za-z0-9_-]*$/.test(cursor)) return undefined;
+  if (cursor.length !== cursorLength || !/^[A-Za-z0-9_-]*$/.test(cursor)) return undefined;
   const bytes = Buffer.from(cursor, "base64url");
   if (bytes.readUInt8(0) !== version || bytes.readUInt16BE(1) !== 0) return undefined;
   return { epoch: cursor.slice(4, 4 + epochLength), ms: bytes.readUIntBE(12, 6), seq: bytes.readUIntBE(18, 6) };

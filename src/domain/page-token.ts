@@ -1,6 +1,6 @@
 import { createHmac, type KeyObject, timingSafeEqual } from "node:crypto";
 import type { Position } from "./cursor.ts";
-import { parseCursor, toCursor } from "./cursor.ts";
+import { cursorLength, parseCursor, toCursor } from "./cursor.ts";
 import { SluiceError } from "./errors.ts";
 
 /** Makes page tokens, and opens only those that it could have made. */
@@ -12,7 +12,6 @@ export interface PageTokens {
 }
 
 const macBytes = 16;
-const cursorLength = 32;
 const tokenLength = cursorLength + Math.ceil((macBytes * 4) / 3);
 
 /**

@@ -5,14 +5,14 @@ import type { Event } from "../../gen/sluice/v1/event_pb.ts";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import type { ListEventsResponse } from "../../gen/sluice/v1/event_service_pb.ts";
 import { ListEventsResponseSchema } from "../../gen/sluice/v1/event_service_pb.ts";
-import { toCursor } from "../domain/cursor.ts";
+import { cursorLength, toCursor } from "../domain/cursor.ts";
 import type { EventPage } from "../domain/list-events.ts";
 import type { StoredEvent } from "../domain/ports.ts";
 import type { Entrance } from "../domain/project.ts";
 
 /*
  * What the server adds to an event is appended to the bytes that were sent, since in protobuf the last value of a field
- * counts. So a page is not decoded, and its pieces are copied once: 1 µs an event, where decoding and encoding cost 12.
+ * counts. So a page is not decoded, and is written once, in place: half a µs an event, where decoding and encoding cost 12.
  */
 
 /** The answer to ListEvents as a message, for JSON. */
@@ -22,14 +22,16 @@ export function toListEventsResponse({ events, nextPageToken }: EventPage): List
 
 /** The encoding of the answer to ListEvents, for protobuf. */
 export function encodeListEventsResponse({ events, nextPageToken }: EventPage): Uint8Array {
-  const pieces: Uint8Array[] = [];
-  for (const event of events) {
-    const eventPieces = toPieces(event);
-    const length = eventPieces.reduce((sum, piece) => sum + piece.length, 0);
-    pieces.push(encodePrefix(responseFields.events.number, length), ...eventPieces);
+  const sizes = events.map(sizeOf);
+  const eventsSize = sizes.reduce((sum, size) => sum + prefixSize(size) + size, 0);
+  const page = Buffer.allocUnsafe(eventsSize + (nextPageToken === "" ? 0 : 2 + nextPageToken.length));
+  let offset = 0;
+  for (const [i, event] of events.entries()) {
+    offset = writePrefix(page, offset, responseFields.events.number, sizes[i] ?? 0);
+    offset = writeEvent(page, offset, event);
   }
-  if (nextPageToken !== "") pieces.push(encodeText(responseFields.nextPageToken.number, nextPageToken));
-  return Buffer.concat(pieces);
+  if (nextPageToken !== "") writeText(page, offset, responseFields.nextPageToken.number, nextPageToken);
+  return page;
 }
 
 /** A stored event as a reader sees it. */
@@ -39,18 +41,32 @@ export function toEvent(stored: StoredEvent): Event {
 
 /** The encoding of a stored event as a reader sees it. */
 export function toEventBytes(stored: StoredEvent): Uint8Array {
-  return Buffer.concat(toPieces(stored));
+  const bytes = Buffer.allocUnsafe(sizeOf(stored));
+  writeEvent(bytes, 0, stored);
+  return bytes;
 }
 
 const eventFields = EventSchema.field;
 const responseFields = ListEventsResponseSchema.field;
 
-function toPieces({ bytes, position, entrance, assignedId, isTimeAbsent }: StoredEvent): Uint8Array[] {
+const cursorSize = 2 + cursorLength;
+
+function sizeOf({ bytes, position, entrance, assignedId, isTimeAbsent }: StoredEvent): number {
   const { receiveTime, absentTime } = receiveTimeOf(position.ms);
-  const pieces = [bytes, encodeText(eventFields.cursor.number, toCursor(position)), receiveTime, entranceOf(entrance)];
-  if (assignedId !== undefined) pieces.push(encodeText(eventFields.id.number, assignedId));
-  if (isTimeAbsent) pieces.push(absentTime);
-  return pieces;
+  const given = bytes.length + cursorSize + receiveTime.length + entranceOf(entrance).length;
+  return given + (assignedId === undefined ? 0 : 2 + assignedId.length) + (isTimeAbsent ? absentTime.length : 0);
+}
+
+/** Writes an event, and returns the offset behind it. */
+function writeEvent(target: Buffer, start: number, stored: StoredEvent): number {
+  const { bytes, position, entrance, assignedId, isTimeAbsent } = stored;
+  const { receiveTime, absentTime } = receiveTimeOf(position.ms);
+  let offset = writeBytes(target, start, bytes);
+  offset = writeText(target, offset, eventFields.cursor.number, toCursor(position));
+  offset = writeBytes(target, offset, receiveTime);
+  offset = writeBytes(target, offset, entranceOf(entrance));
+  if (assignedId !== undefined) offset = writeText(target, offset, eventFields.id.number, assignedId);
+  return isTimeAbsent ? writeBytes(target, offset, absentTime) : offset;
 }
 
 /** The receive time, as that field and as the time of an event that came without one. */
@@ -76,27 +92,43 @@ function receiveTimeOf(ms: number): ReceiveTime {
   return lastReceiveTime;
 }
 
-const entrances = new Map<Entrance, Uint8Array>();
+const entrances = new Map<Entrance, Buffer>();
 
-function entranceOf(entrance: Entrance): Uint8Array {
+function entranceOf(entrance: Entrance): Buffer {
   let piece = entrances.get(entrance);
   if (piece === undefined) {
-    piece = encodeText(eventFields.entrance.number, entrance);
+    piece = Buffer.alloc(2 + entrance.length);
+    writeText(piece, 0, eventFields.entrance.number, entrance);
     entrances.set(entrance, piece);
   }
   return piece;
 }
 
+function writeBytes(target: Buffer, offset: number, bytes: Uint8Array): number {
+  target.set(bytes, offset);
+  return offset + bytes.length;
+}
+
 /** A short ASCII field: its number below 16, its length below 128. */
-function encodeText(field: number, text: string): Buffer {
-  return Buffer.from(String.fromCharCode((field << 3) | WireType.LengthDelimited, text.length) + text, "latin1");
+function writeText(target: Buffer, offset: number, field: number, text: string): number {
+  target[offset] = (field << 3) | WireType.LengthDelimited;
+  target[offset + 1] = text.length;
+  target.write(text, offset + 2, "latin1");
+  return offset + 2 + text.length;
 }
 
 /** The tag and length in front of an embedded message; its field number below 16. */
-function encodePrefix(field: number, length: number): Buffer {
-  const bytes = [(field << 3) | WireType.LengthDelimited];
+function writePrefix(target: Buffer, start: number, field: number, length: number): number {
+  let offset = start;
+  target[offset++] = (field << 3) | WireType.LengthDelimited;
   let rest = length;
-  for (; rest > 127; rest >>>= 7) bytes.push((rest & 127) | 128);
-  bytes.push(rest);
-  return Buffer.from(bytes);
+  for (; rest > 127; rest >>>= 7) target[offset++] = (rest & 127) | 128;
+  target[offset++] = rest;
+  return offset;
+}
+
+function prefixSize(length: number): number {
+  let size = 2;
+  for (let rest = length >>> 7; rest > 0; rest >>>= 7) size++;
+  return size;
 }
