@@ -6,10 +6,11 @@ import type { Entrance, Project } from "../domain/project.ts";
 import { isSameEvent } from "../domain/same-event.ts";
 import type { AppendEvents } from "./append-events.ts";
 import { createAppendEvents } from "./append-events.ts";
-import type { AppendQueue, AppendQueueLimits, QueueOutcome } from "./append-queue.ts";
+import type { AppendQueue, AppendQueueLimits } from "./append-queue.ts";
 import { createAppendQueue } from "./append-queue.ts";
 import { createQueueBudget } from "./queue-budget.ts";
 import { createReadEvents } from "./read-events.ts";
+import type { QueueOutcome } from "./submission.ts";
 
 export interface EventLogOptions {
   /** For scripts that append: made by createWriteConnection. */
