@@ -4,7 +4,7 @@ import { startSubject } from "./support/subject.ts";
 import { benchTrack } from "./track.ts";
 import { benchTrackBatch } from "./track-batch.ts";
 
-// Everything in one run on one machine, on the durable profile: the ratios are what counts. Takes about 90 s.
+// Everything in one run on one machine, on the durable profile: the ratios are what counts. Takes about two and a half minutes.
 const subject = await startSubject();
 try {
   const comparisons = [];

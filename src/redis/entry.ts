@@ -4,7 +4,7 @@ import type { Entrance } from "../domain/project.ts";
 /**
  * A stream entry has one field. Its value is the event's protobuf encoding; its name is what the server adds: flags
  * (1 byte), entrance (1 byte), and the 16 bytes of a UUID when the server assigned the id. A stream stores a name that
- * recurs only once in a hundred entries, and a reply with one field instead of two is read in two thirds of the time.
+ * recurs only once in a hundred entries, and a reply has fewer strings to decode: a tenth more pages a second.
  */
 export type EntryFields = Pick<StoredEvent, "bytes" | "entrance" | "assignedId" | "isTimeAbsent" | "isTest">;
 

@@ -6,7 +6,6 @@ import { SluiceError, toSluiceError } from "../domain/errors.ts";
 import type { Project } from "../domain/project.ts";
 import { isInsideMessage, limitMessages, refuseCompression } from "./grpc-internals.ts";
 import type { GrpcMethod } from "./grpc-methods.ts";
-import { tooLarge } from "./grpc-methods.ts";
 import type { OpenGrpcMethod } from "./grpc-open-methods.ts";
 import { GrpcRefusal } from "./grpc-open-methods.ts";
 import { createMessageQueue } from "./message-queue.ts";
@@ -192,6 +191,10 @@ function toOwnError({ code, details }: PartialStatusObject): SluiceError | undef
   if (code === status.DEADLINE_EXCEEDED) return new SluiceError("DEADLINE_EXCEEDED", "the call's deadline has passed");
   if (code === status.INTERNAL) return new SluiceError("MALFORMED", details ?? "the message cannot be read");
   return undefined;
+}
+
+function tooLarge(bytesMax: number): SluiceError {
+  return new SluiceError("TOO_LARGE", `the message is larger than ${bytesMax} bytes`);
 }
 
 function toBuffer(bytes: Uint8Array): Buffer {

@@ -9,7 +9,6 @@ import {
   TrackResponseSchema,
 } from "../../gen/sluice/v1/event_service_pb.ts";
 import { SluiceError } from "../domain/errors.ts";
-import { callLimits } from "../domain/event.ts";
 import type { Caller } from "../domain/project.ts";
 import { checkEventCount } from "./event-count.ts";
 import type { EventHandlers } from "./event-service.ts";
@@ -28,14 +27,13 @@ export type GrpcMethod = { readonly name: string; readonly path: string } & (
 
 const { track, trackMany, trackBatch } = WireEventService.method;
 
-/** The methods of EventService over these handlers. Malformed bytes are MALFORMED, oversized ones TOO_LARGE. */
+/** The methods of EventService over these handlers. Bytes that are not the request are MALFORMED. */
 export function createGrpcMethods(handlers: EventHandlers): GrpcMethod[] {
   return [
     {
       ...nameOf(EventService.method.track),
       kind: "unary",
       async run(caller, bytes) {
-        if (bytes.length > callLimits.trackMessageBytes) throw tooLarge(callLimits.trackMessageBytes);
         const { event } = decode<WireTrackRequest>(track?.input, bytes);
         return toBinary(TrackResponseSchema, await handlers.track(caller, event.length === 0 ? undefined : event));
       },
@@ -84,11 +82,6 @@ function decode<T>(desc: DescMessage | undefined, bytes: Uint8Array): T {
   } catch (cause) {
     throw new SluiceError("MALFORMED", `the message is not a ${desc.name}`, { cause });
   }
-}
-
-/** The error of a message over its size limit. */
-export function tooLarge(bytesMax: number): SluiceError {
-  return new SluiceError("TOO_LARGE", `the message is larger than ${bytesMax} bytes`);
 }
 
 async function* mapAsync<A, B>(source: AsyncIterable<A>, map: (item: A) => B): AsyncGenerator<B> {
