@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach } from "vitest";
 import { connectProbe } from "../../src/redis/embedded/redis-probe.ts";
+import { cutTornTransaction } from "../../src/redis/embedded/torn-transaction.ts";
 import { waitUntil } from "./wait-until.ts";
 
 /** How a Redis for tests is to run. */
@@ -54,6 +55,8 @@ export class TestRedis {
   /** Starts it, unless it runs, with whatever it left on disk; resolves when it answers with all its data. */
   async start(): Promise<void> {
     if (this.#child !== undefined) return;
+    // As the embedded Redis does: a kill may have come in the middle of a write.
+    await cutTornTransaction(this.folder);
     const child = spawn(process.env.SLUICE_REDIS_SERVER ?? "redis-server", this.#args, { stdio: "ignore" });
     this.#child = child;
     child.once("exit", () => {

@@ -9,6 +9,7 @@ import { type RedisLaunch, type RedisProcess, startRedisProcess } from "./redis-
 import { findRedisServer, type RedisServerSearch } from "./redis-server-program.ts";
 import { prepareRedisSocket } from "./redis-socket.ts";
 import { endRedisProcess, type Sleep, superviseRedis } from "./redis-supervisor.ts";
+import { cutTornTransaction } from "./torn-transaction.ts";
 
 /** How to run the embedded Redis. */
 export interface EmbeddedRedisOptions extends RedisServerSearch {
@@ -50,11 +51,16 @@ export async function startEmbeddedRedis(options: EmbeddedRedisOptions): Promise
     socketPath: socket.path,
     logger,
   };
+  const repairLog = async () => {
+    const cutBytes = await cutTornTransaction(dataDir);
+    if (cutBytes > 0) logger.warn({ cutBytes }, "Redis died while it wrote: what it had not acknowledged was cut off");
+  };
   const endOrphan = () => endOrphanRedis({ dataDir, socketPath: socket.path, timeoutMs: orphanTimeoutMs, logger });
 
   await endOrphan();
   signal?.throwIfAborted();
   writeFiles(dataDir, socket.path);
+  await repairLog();
   const first = await startFirst(launch, signal);
   logger.info({ redisPid: first.pid, version: program.version, socketPath: socket.path }, "Redis is running");
 
@@ -63,6 +69,7 @@ export async function startEmbeddedRedis(options: EmbeddedRedisOptions): Promise
     async start() {
       // Also before a restart: where the program is a script, its death need not be that of its Redis.
       await endOrphan();
+      await repairLog();
       return startRedisProcess(launch);
     },
     logger,
