@@ -29,8 +29,8 @@ export const file_sluice_v1_event: GenFile = /*@__PURE__*/
 export type Event = Message<"sluice.v1.Event"> & {
   /**
    * Optional. The idempotency key, 1 to 128 characters, scoped to the project. The same id sent again within the
-   * dedupe window (7 days at least) is stored once. Default: a UUIDv7 made by the server; then a retry of the call
-   * stores the event again, so set it wherever a call may be retried.
+   * dedupe window (7 days unless the project is configured otherwise) is stored once. Default: a UUIDv7 made by the
+   * server; then a retry of the call stores the event again, so set it wherever a call may be retried.
    *
    * @generated from field: string id = 1;
    */
@@ -45,7 +45,7 @@ export type Event = Message<"sluice.v1.Event"> & {
 
   /**
    * Optional. Who it happened to: kind (such as `user`, `account`, `visitor`; 1 to 64 characters) to the identity of
-   * that kind (1 to 256 characters). At most 16 entries.
+   * that kind (1 to 256 characters). At most 16 entries. A project may name the kinds that it knows.
    *
    * @generated from field: map<string, string> identities = 3;
    */
@@ -76,7 +76,8 @@ export type Event = Message<"sluice.v1.Event"> & {
   properties?: JsonObject | undefined;
 
   /**
-   * Optional. Where it happened, such as `production` or `staging`, at most 64 characters. Default: none.
+   * Optional. Where it happened, such as `production` or `staging`, at most 64 characters. A project may name those that
+   * it knows, and a key those that it may send to. Default: the key's environment when it has exactly one, else none.
    *
    * @generated from field: string environment = 7;
    */

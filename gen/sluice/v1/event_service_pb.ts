@@ -4,8 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Event } from "./event_pb.ts";
 import { file_sluice_v1_event } from "./event_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sluice/v1/event_service.proto.
  */
 export const file_sluice_v1_event_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch1zbHVpY2UvdjEvZXZlbnRfc2VydmljZS5wcm90bxIJc2x1aWNlLnYxIi8KDFRyYWNrUmVxdWVzdBIfCgVldmVudBgBIAEoCzIQLnNsdWljZS52MS5FdmVudCJwCg1UcmFja1Jlc3BvbnNlEgoKAmlkGAEgASgJEg4KBmN1cnNvchgCIAEoCRIRCglkdXBsaWNhdGUYAyABKAgSMAoMcmVjZWl2ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI0ChBUcmFja01hbnlSZXF1ZXN0EiAKBmV2ZW50cxgBIAMoCzIQLnNsdWljZS52MS5FdmVudCI8ChFUcmFja01hbnlSZXNwb25zZRInCgdyZXN1bHRzGAEgAygLMhYuc2x1aWNlLnYxLlRyYWNrUmVzdWx0IjUKEVRyYWNrQmF0Y2hSZXF1ZXN0EiAKBmV2ZW50cxgBIAMoCzIQLnNsdWljZS52MS5FdmVudCLIAQoSVHJhY2tCYXRjaFJlc3BvbnNlEhYKDmFjY2VwdGVkX2NvdW50GAEgASgDEhcKD2R1cGxpY2F0ZV9jb3VudBgCIAEoAxIWCg5yZWplY3RlZF9jb3VudBgDIAEoAxIVCg11bmtub3duX2NvdW50GAUgASgDEhMKC2xhc3RfY3Vyc29yGAYgASgJEhIKCm5leHRfaW5kZXgYByABKAMSKQoIZmFpbHVyZXMYCCADKAsyFy5zbHVpY2UudjEuVHJhY2tGYWlsdXJlIncKC1RyYWNrUmVzdWx0EiMKB291dGNvbWUYASABKA4yEi5zbHVpY2UudjEuT3V0Y29tZRIKCgJpZBgCIAEoCRIOCgZjdXJzb3IYAyABKAkSJwoJcmVqZWN0aW9uGAQgASgLMhQuc2x1aWNlLnYxLlJlamVjdGlvbiJ3CgxUcmFja0ZhaWx1cmUSDQoFaW5kZXgYASABKAMSCgoCaWQYAiABKAkSIwoHb3V0Y29tZRgDIAEoDjISLnNsdWljZS52MS5PdXRjb21lEicKCXJlamVjdGlvbhgEIAEoCzIULnNsdWljZS52MS5SZWplY3Rpb24iTgoJUmVqZWN0aW9uEg4KBnJlYXNvbhgBIAEoCRINCgVmaWVsZBgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEhEKCXJldHJ5YWJsZRgEIAEoCCKDAQoRTGlzdEV2ZW50c1JlcXVlc3QSJgoGZmlsdGVyGAEgASgLMhYuc2x1aWNlLnYxLkV2ZW50RmlsdGVyEh8KBW9yZGVyGAIgASgOMhAuc2x1aWNlLnYxLk9yZGVyEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIjIKC0V2ZW50RmlsdGVyEg0KBW5hbWVzGAEgAygJEhQKDGluY2x1ZGVfdGVzdBgKIAEoCCJPChJMaXN0RXZlbnRzUmVzcG9uc2USIAoGZXZlbnRzGAEgAygLMhAuc2x1aWNlLnYxLkV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSp6CgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIUChBPVVRDT01FX0FDQ0VQVEVEEAESFQoRT1VUQ09NRV9EVVBMSUNBVEUQAhIUChBPVVRDT01FX1JFSkVDVEVEEAMSEwoPT1VUQ09NRV9VTktOT1dOEAUqTgoFT3JkZXISFQoRT1JERVJfVU5TUEVDSUZJRUQQABIWChJPUkRFUl9ORVdFU1RfRklSU1QQARIWChJPUkRFUl9PTERFU1RfRklSU1QQAjKvAgoMRXZlbnRTZXJ2aWNlEjoKBVRyYWNrEhcuc2x1aWNlLnYxLlRyYWNrUmVxdWVzdBoYLnNsdWljZS52MS5UcmFja1Jlc3BvbnNlEkYKCVRyYWNrTWFueRIbLnNsdWljZS52MS5UcmFja01hbnlSZXF1ZXN0Ghwuc2x1aWNlLnYxLlRyYWNrTWFueVJlc3BvbnNlEksKClRyYWNrQmF0Y2gSHC5zbHVpY2UudjEuVHJhY2tCYXRjaFJlcXVlc3QaHS5zbHVpY2UudjEuVHJhY2tCYXRjaFJlc3BvbnNlKAESTgoKTGlzdEV2ZW50cxIcLnNsdWljZS52MS5MaXN0RXZlbnRzUmVxdWVzdBodLnNsdWljZS52MS5MaXN0RXZlbnRzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_sluice_v1_event]);
+  fileDesc("Ch1zbHVpY2UvdjEvZXZlbnRfc2VydmljZS5wcm90bxIJc2x1aWNlLnYxIi8KDFRyYWNrUmVxdWVzdBIfCgVldmVudBgBIAEoCzIQLnNsdWljZS52MS5FdmVudCKRAQoNVHJhY2tSZXNwb25zZRIKCgJpZBgBIAEoCRIOCgZjdXJzb3IYAiABKAkSEQoJZHVwbGljYXRlGAMgASgIEjAKDHJlY2VpdmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoFcXVvdGEYBSABKAsyEC5zbHVpY2UudjEuUXVvdGEiRAoQVHJhY2tNYW55UmVxdWVzdBIgCgZldmVudHMYASADKAsyEC5zbHVpY2UudjEuRXZlbnQSDgoGYXRvbWljGAIgASgIIl0KEVRyYWNrTWFueVJlc3BvbnNlEicKB3Jlc3VsdHMYASADKAsyFi5zbHVpY2UudjEuVHJhY2tSZXN1bHQSHwoFcXVvdGEYAiABKAsyEC5zbHVpY2UudjEuUXVvdGEiNQoRVHJhY2tCYXRjaFJlcXVlc3QSIAoGZXZlbnRzGAEgAygLMhAuc2x1aWNlLnYxLkV2ZW50IoICChJUcmFja0JhdGNoUmVzcG9uc2USFgoOYWNjZXB0ZWRfY291bnQYASABKAMSFwoPZHVwbGljYXRlX2NvdW50GAIgASgDEhYKDnJlamVjdGVkX2NvdW50GAMgASgDEhcKD3Rocm90dGxlZF9jb3VudBgEIAEoAxIVCg11bmtub3duX2NvdW50GAUgASgDEhMKC2xhc3RfY3Vyc29yGAYgASgJEhIKCm5leHRfaW5kZXgYByABKAMSKQoIZmFpbHVyZXMYCCADKAsyFy5zbHVpY2UudjEuVHJhY2tGYWlsdXJlEh8KBXF1b3RhGAkgASgLMhAuc2x1aWNlLnYxLlF1b3RhIqcBCgtUcmFja1Jlc3VsdBIjCgdvdXRjb21lGAEgASgOMhIuc2x1aWNlLnYxLk91dGNvbWUSCgoCaWQYAiABKAkSDgoGY3Vyc29yGAMgASgJEicKCXJlamVjdGlvbhgEIAEoCzIULnNsdWljZS52MS5SZWplY3Rpb24SLgoLcmV0cnlfZGVsYXkYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ipwEKDFRyYWNrRmFpbHVyZRINCgVpbmRleBgBIAEoAxIKCgJpZBgCIAEoCRIjCgdvdXRjb21lGAMgASgOMhIuc2x1aWNlLnYxLk91dGNvbWUSJwoJcmVqZWN0aW9uGAQgASgLMhQuc2x1aWNlLnYxLlJlamVjdGlvbhIuCgtyZXRyeV9kZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJOCglSZWplY3Rpb24SDgoGcmVhc29uGAEgASgJEg0KBWZpZWxkGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSEQoJcmV0cnlhYmxlGAQgASgIIoMBChFMaXN0RXZlbnRzUmVxdWVzdBImCgZmaWx0ZXIYASABKAsyFi5zbHVpY2UudjEuRXZlbnRGaWx0ZXISHwoFb3JkZXIYAiABKA4yEC5zbHVpY2UudjEuT3JkZXISEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiMgoLRXZlbnRGaWx0ZXISDQoFbmFtZXMYASADKAkSFAoMaW5jbHVkZV90ZXN0GAogASgIIk8KEkxpc3RFdmVudHNSZXNwb25zZRIgCgZldmVudHMYASADKAsyEC5zbHVpY2UudjEuRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIoEBCgVRdW90YRINCgVsaW1pdBgBIAEoAxImCgNwZXIYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJcmVtYWluaW5nGAMgASgDEi4KC3Jlc2V0X2FmdGVyGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIkIKGUxpc3RSZWplY3RlZEV2ZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkidgoaTGlzdFJlamVjdGVkRXZlbnRzUmVzcG9uc2USKAoGZXZlbnRzGAEgAygLMhguc2x1aWNlLnYxLlJlamVjdGVkRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhUKDW9taXR0ZWRfY291bnQYAyABKAMimAEKDVJlamVjdGVkRXZlbnQSLwoLcmVqZWN0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGVudHJhbmNlGAIgASgJEgoKAmlkGAMgASgJEicKCXJlamVjdGlvbhgEIAEoCzIULnNsdWljZS52MS5SZWplY3Rpb24SDwoHcGF5bG9hZBgFIAEoCSISChBHZXRMaW1pdHNSZXF1ZXN0IuoBChFHZXRMaW1pdHNSZXNwb25zZRIgCgZxdW90YXMYASADKAsyEC5zbHVpY2UudjEuUXVvdGESMAoNZGVkdXBlX3dpbmRvdxgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgpldmVudHNfbWF4GAMgASgDEhMKC2V2ZW50X2NvdW50GAQgASgDEhQKDGVudmlyb25tZW50cxgFIAMoCRIWCg5pZGVudGl0eV9raW5kcxgGIAMoCRIqCgtjYWxsX2xpbWl0cxgHIAEoCzIVLnNsdWljZS52MS5DYWxsTGltaXRzIrACCgpDYWxsTGltaXRzEhsKE3RyYWNrX21lc3NhZ2VfYnl0ZXMYASABKAMSGwoTYmF0Y2hfbWVzc2FnZV9ieXRlcxgCIAEoAxIWCg5tZXNzYWdlX2V2ZW50cxgDIAEoAxIVCg1wYWdlX3NpemVfbWF4GAQgASgDEhIKCnBhZ2VfYnl0ZXMYBSABKAMSEwoLZXZlbnRfYnl0ZXMYBiABKAMSFgoOcHJvcGVydHlfY291bnQYByABKAMSFgoOcHJvcGVydHlfYnl0ZXMYCCABKAMSFgoOcHJvcGVydHlfZGVwdGgYCSABKAMSFgoOaWRlbnRpdHlfY291bnQYCiABKAMSMAoNdGhyb3R0bGVfd2FpdBgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiqRAQoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9BQ0NFUFRFRBABEhUKEU9VVENPTUVfRFVQTElDQVRFEAISFAoQT1VUQ09NRV9SRUpFQ1RFRBADEhUKEU9VVENPTUVfVEhST1RUTEVEEAQSEwoPT1VUQ09NRV9VTktOT1dOEAUqTgoFT3JkZXISFQoRT1JERVJfVU5TUEVDSUZJRUQQABIWChJPUkRFUl9ORVdFU1RfRklSU1QQARIWChJPUkRFUl9PTERFU1RfRklSU1QQAjLkAwoMRXZlbnRTZXJ2aWNlEjoKBVRyYWNrEhcuc2x1aWNlLnYxLlRyYWNrUmVxdWVzdBoYLnNsdWljZS52MS5UcmFja1Jlc3BvbnNlEkYKCVRyYWNrTWFueRIbLnNsdWljZS52MS5UcmFja01hbnlSZXF1ZXN0Ghwuc2x1aWNlLnYxLlRyYWNrTWFueVJlc3BvbnNlEksKClRyYWNrQmF0Y2gSHC5zbHVpY2UudjEuVHJhY2tCYXRjaFJlcXVlc3QaHS5zbHVpY2UudjEuVHJhY2tCYXRjaFJlc3BvbnNlKAESTgoKTGlzdEV2ZW50cxIcLnNsdWljZS52MS5MaXN0RXZlbnRzUmVxdWVzdBodLnNsdWljZS52MS5MaXN0RXZlbnRzUmVzcG9uc2UiA5ACARJmChJMaXN0UmVqZWN0ZWRFdmVudHMSJC5zbHVpY2UudjEuTGlzdFJlamVjdGVkRXZlbnRzUmVxdWVzdBolLnNsdWljZS52MS5MaXN0UmVqZWN0ZWRFdmVudHNSZXNwb25zZSIDkAIBEksKCUdldExpbWl0cxIbLnNsdWljZS52MS5HZXRMaW1pdHNSZXF1ZXN0Ghwuc2x1aWNlLnYxLkdldExpbWl0c1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_sluice_v1_event]);
 
 /**
  * The request of Track.
@@ -70,6 +70,13 @@ export type TrackResponse = Message<"sluice.v1.TrackResponse"> & {
    * @generated from field: google.protobuf.Timestamp receive_time = 4;
    */
   receiveTime?: Timestamp | undefined;
+
+  /**
+   * The rate limit with the fewest tokens left. Unset when the project has none.
+   *
+   * @generated from field: sluice.v1.Quota quota = 5;
+   */
+  quota?: Quota | undefined;
 };
 
 /**
@@ -91,6 +98,13 @@ export type TrackManyRequest = Message<"sluice.v1.TrackManyRequest"> & {
    * @generated from field: repeated sluice.v1.Event events = 1;
    */
   events: Event[];
+
+  /**
+   * Optional. Whether to store all events or none. Default: false, each on its own account.
+   *
+   * @generated from field: bool atomic = 2;
+   */
+  atomic: boolean;
 };
 
 /**
@@ -112,6 +126,13 @@ export type TrackManyResponse = Message<"sluice.v1.TrackManyResponse"> & {
    * @generated from field: repeated sluice.v1.TrackResult results = 1;
    */
   results: TrackResult[];
+
+  /**
+   * The rate limit with the fewest tokens left. Unset when the project has none.
+   *
+   * @generated from field: sluice.v1.Quota quota = 2;
+   */
+  quota?: Quota | undefined;
 };
 
 /**
@@ -170,6 +191,14 @@ export type TrackBatchResponse = Message<"sluice.v1.TrackBatchResponse"> & {
   rejectedCount: bigint;
 
   /**
+   * How many of the events from `next_index` on were throttled: they were received and are not stored. Send them again
+   * once their `retry_delay` is over. 0 unless a rate limit ended the stream.
+   *
+   * @generated from field: int64 throttled_count = 4;
+   */
+  throttledCount: bigint;
+
+  /**
    * How many of the events from `next_index` on may have been stored: their answer was lost, or came out of turn. Send
    * them again with the same ids. 0 when the stream was not cut.
    *
@@ -185,20 +214,27 @@ export type TrackBatchResponse = Message<"sluice.v1.TrackBatchResponse"> & {
   lastCursor: string;
 
   /**
-   * The index in the stream, counted from 0 over all messages, below which every event has its answer. The number of
-   * events sent, unless the stream was cut; then the place to go on from.
+   * The index in the stream, counted from 0 over all messages, below which every event is stored or rejected. The number
+   * of events sent, unless the stream was cut or throttled; then the place to go on from.
    *
    * @generated from field: int64 next_index = 7;
    */
   nextIndex: bigint;
 
   /**
-   * The events that were rejected, and those that may have been stored, by index: the first 1,000 whole, the rest only
-   * counted above.
+   * The events that were rejected or throttled, and those that may have been stored, by index: the first 1,000 whole, the
+   * rest only counted above.
    *
    * @generated from field: repeated sluice.v1.TrackFailure failures = 8;
    */
   failures: TrackFailure[];
+
+  /**
+   * The rate limit with the fewest tokens left. Unset when the project has none, and in a status detail.
+   *
+   * @generated from field: sluice.v1.Quota quota = 9;
+   */
+  quota?: Quota | undefined;
 };
 
 /**
@@ -241,6 +277,13 @@ export type TrackResult = Message<"sluice.v1.TrackResult"> & {
    * @generated from field: sluice.v1.Rejection rejection = 4;
    */
   rejection?: Rejection | undefined;
+
+  /**
+   * After how long the event may be sent again. Set only when it was throttled.
+   *
+   * @generated from field: google.protobuf.Duration retry_delay = 5;
+   */
+  retryDelay?: Duration | undefined;
 };
 
 /**
@@ -271,7 +314,7 @@ export type TrackFailure = Message<"sluice.v1.TrackFailure"> & {
   id: string;
 
   /**
-   * OUTCOME_REJECTED or OUTCOME_UNKNOWN.
+   * OUTCOME_REJECTED, OUTCOME_THROTTLED or OUTCOME_UNKNOWN.
    *
    * @generated from field: sluice.v1.Outcome outcome = 3;
    */
@@ -283,6 +326,13 @@ export type TrackFailure = Message<"sluice.v1.TrackFailure"> & {
    * @generated from field: sluice.v1.Rejection rejection = 4;
    */
   rejection?: Rejection | undefined;
+
+  /**
+   * After how long the event may be sent again. Set only when it was throttled.
+   *
+   * @generated from field: google.protobuf.Duration retry_delay = 5;
+   */
+  retryDelay?: Duration | undefined;
 };
 
 /**
@@ -300,7 +350,8 @@ export const TrackFailureSchema: GenMessage<TrackFailure> = /*@__PURE__*/
 export type Rejection = Message<"sluice.v1.Rejection"> & {
   /**
    * `EVENT_INVALID`; `MALFORMED` when what was sent is not an Event; `ID_CONFLICT` when the id was used for another
-   * payload.
+   * payload; `ENVIRONMENT_FORBIDDEN` when the key may not send to its environment. `STORAGE_FULL`, `STORAGE_UNAVAILABLE`,
+   * `OVERLOADED` or `SHUTTING_DOWN` when others of the call were stored and this one was certainly not.
    *
    * @generated from field: string reason = 1;
    */
@@ -321,7 +372,7 @@ export type Rejection = Message<"sluice.v1.Rejection"> & {
   message: string;
 
   /**
-   * Whether the same event may be accepted later. False: it never will be as it is.
+   * Whether the same event may be accepted later: true for the reasons of storage. False: it never will be as it is.
    *
    * @generated from field: bool retryable = 4;
    */
@@ -437,6 +488,331 @@ export const ListEventsResponseSchema: GenMessage<ListEventsResponse> = /*@__PUR
   messageDesc(file_sluice_v1_event_service, 11);
 
 /**
+ * What a rate limit has left. It is a token bucket: full it holds `limit` tokens, and it fills up evenly in `per`.
+ *
+ * @generated from message sluice.v1.Quota
+ */
+export type Quota = Message<"sluice.v1.Quota"> & {
+  /**
+   * How many tokens the bucket holds when it is full: the most events that are stored at once.
+   *
+   * @generated from field: int64 limit = 1;
+   */
+  limit: bigint;
+
+  /**
+   * How long an empty bucket takes to fill up.
+   *
+   * @generated from field: google.protobuf.Duration per = 2;
+   */
+  per?: Duration | undefined;
+
+  /**
+   * How many tokens are left, rounded down.
+   *
+   * @generated from field: int64 remaining = 3;
+   */
+  remaining: bigint;
+
+  /**
+   * How long until the bucket is full again, if nothing is taken meanwhile.
+   *
+   * @generated from field: google.protobuf.Duration reset_after = 4;
+   */
+  resetAfter?: Duration | undefined;
+};
+
+/**
+ * Describes the message sluice.v1.Quota.
+ * Use `create(QuotaSchema)` to create a new message.
+ */
+export const QuotaSchema: GenMessage<Quota> = /*@__PURE__*/
+  messageDesc(file_sluice_v1_event_service, 12);
+
+/**
+ * The request of ListRejectedEvents.
+ *
+ * @generated from message sluice.v1.ListRejectedEventsRequest
+ */
+export type ListRejectedEventsRequest = Message<"sluice.v1.ListRejectedEventsRequest"> & {
+  /**
+   * Optional. How many events to return at most. 0 means 20; above 1,000 means 1,000; negative is INVALID_ARGUMENT. A page
+   * may hold fewer, even none, and still have a `next_page_token`.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * Optional. The `next_page_token` of the page before. Default: the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message sluice.v1.ListRejectedEventsRequest.
+ * Use `create(ListRejectedEventsRequestSchema)` to create a new message.
+ */
+export const ListRejectedEventsRequestSchema: GenMessage<ListRejectedEventsRequest> = /*@__PURE__*/
+  messageDesc(file_sluice_v1_event_service, 13);
+
+/**
+ * One page of rejected events.
+ *
+ * @generated from message sluice.v1.ListRejectedEventsResponse
+ */
+export type ListRejectedEventsResponse = Message<"sluice.v1.ListRejectedEventsResponse"> & {
+  /**
+   * The rejected events, newest first.
+   *
+   * @generated from field: repeated sluice.v1.RejectedEvent events = 1;
+   */
+  events: RejectedEvent[];
+
+  /**
+   * Ask for the next page with it. Empty on the last page, and only there.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many rejected events of the project were only counted, because there were more than 50 in a second.
+   *
+   * @generated from field: int64 omitted_count = 3;
+   */
+  omittedCount: bigint;
+};
+
+/**
+ * Describes the message sluice.v1.ListRejectedEventsResponse.
+ * Use `create(ListRejectedEventsResponseSchema)` to create a new message.
+ */
+export const ListRejectedEventsResponseSchema: GenMessage<ListRejectedEventsResponse> = /*@__PURE__*/
+  messageDesc(file_sluice_v1_event_service, 14);
+
+/**
+ * An event that was rejected.
+ *
+ * @generated from message sluice.v1.RejectedEvent
+ */
+export type RejectedEvent = Message<"sluice.v1.RejectedEvent"> & {
+  /**
+   * When it was rejected, in whole milliseconds.
+   *
+   * @generated from field: google.protobuf.Timestamp reject_time = 1;
+   */
+  rejectTime?: Timestamp | undefined;
+
+  /**
+   * Where it came in: `grpc`, `connect` or `grpc-web`.
+   *
+   * @generated from field: string entrance = 2;
+   */
+  entrance: string;
+
+  /**
+   * The event's id as sent, cut to 128 characters. Empty when it had none, or could not be read.
+   *
+   * @generated from field: string id = 3;
+   */
+  id: string;
+
+  /**
+   * Why it was rejected.
+   *
+   * @generated from field: sluice.v1.Rejection rejection = 4;
+   */
+  rejection?: Rejection | undefined;
+
+  /**
+   * What was sent, cut to 2,000 characters: the event as JSON, or, when it could not be read, the first of its bytes as
+   * base64 or of its text.
+   *
+   * @generated from field: string payload = 5;
+   */
+  payload: string;
+};
+
+/**
+ * Describes the message sluice.v1.RejectedEvent.
+ * Use `create(RejectedEventSchema)` to create a new message.
+ */
+export const RejectedEventSchema: GenMessage<RejectedEvent> = /*@__PURE__*/
+  messageDesc(file_sluice_v1_event_service, 15);
+
+/**
+ * The request of GetLimits.
+ *
+ * @generated from message sluice.v1.GetLimitsRequest
+ */
+export type GetLimitsRequest = Message<"sluice.v1.GetLimitsRequest"> & {
+};
+
+/**
+ * Describes the message sluice.v1.GetLimitsRequest.
+ * Use `create(GetLimitsRequestSchema)` to create a new message.
+ */
+export const GetLimitsRequestSchema: GenMessage<GetLimitsRequest> = /*@__PURE__*/
+  messageDesc(file_sluice_v1_event_service, 16);
+
+/**
+ * Every cap in numbers.
+ *
+ * @generated from message sluice.v1.GetLimitsResponse
+ */
+export type GetLimitsResponse = Message<"sluice.v1.GetLimitsResponse"> & {
+  /**
+   * The project's rate limits, as they are configured, each with what it has left. Empty when there is none.
+   *
+   * @generated from field: repeated sluice.v1.Quota quotas = 1;
+   */
+  quotas: Quota[];
+
+  /**
+   * How long an id is remembered at least, from when its event was accepted.
+   *
+   * @generated from field: google.protobuf.Duration dedupe_window = 2;
+   */
+  dedupeWindow?: Duration | undefined;
+
+  /**
+   * How many events the project may hold. 0: no limit but storage itself.
+   *
+   * @generated from field: int64 events_max = 3;
+   */
+  eventsMax: bigint;
+
+  /**
+   * How many events the project holds.
+   *
+   * @generated from field: int64 event_count = 4;
+   */
+  eventCount: bigint;
+
+  /**
+   * The environments that this key may send to and list. Empty: any.
+   *
+   * @generated from field: repeated string environments = 5;
+   */
+  environments: string[];
+
+  /**
+   * The kinds of identities that an event may have. Empty: any.
+   *
+   * @generated from field: repeated string identity_kinds = 6;
+   */
+  identityKinds: string[];
+
+  /**
+   * The caps of an event and of a call. They are the same for every project.
+   *
+   * @generated from field: sluice.v1.CallLimits call_limits = 7;
+   */
+  callLimits?: CallLimits | undefined;
+};
+
+/**
+ * Describes the message sluice.v1.GetLimitsResponse.
+ * Use `create(GetLimitsResponseSchema)` to create a new message.
+ */
+export const GetLimitsResponseSchema: GenMessage<GetLimitsResponse> = /*@__PURE__*/
+  messageDesc(file_sluice_v1_event_service, 17);
+
+/**
+ * The caps of an event and of a call, in numbers.
+ *
+ * @generated from message sluice.v1.CallLimits
+ */
+export type CallLimits = Message<"sluice.v1.CallLimits"> & {
+  /**
+   * Size of a Track message, in bytes.
+   *
+   * @generated from field: int64 track_message_bytes = 1;
+   */
+  trackMessageBytes: bigint;
+
+  /**
+   * Size of a TrackMany or TrackBatch message, in bytes.
+   *
+   * @generated from field: int64 batch_message_bytes = 2;
+   */
+  batchMessageBytes: bigint;
+
+  /**
+   * Events in a TrackMany or TrackBatch message.
+   *
+   * @generated from field: int64 message_events = 3;
+   */
+  messageEvents: bigint;
+
+  /**
+   * Events in a page.
+   *
+   * @generated from field: int64 page_size_max = 4;
+   */
+  pageSizeMax: bigint;
+
+  /**
+   * Size at which a page ends early, in bytes.
+   *
+   * @generated from field: int64 page_bytes = 5;
+   */
+  pageBytes: bigint;
+
+  /**
+   * An event is smaller than this in its protobuf encoding, in bytes.
+   *
+   * @generated from field: int64 event_bytes = 6;
+   */
+  eventBytes: bigint;
+
+  /**
+   * Top-level entries of an event's properties.
+   *
+   * @generated from field: int64 property_count = 7;
+   */
+  propertyCount: bigint;
+
+  /**
+   * Size of a property's value in its protobuf encoding, in bytes.
+   *
+   * @generated from field: int64 property_bytes = 8;
+   */
+  propertyBytes: bigint;
+
+  /**
+   * How deep properties may be nested.
+   *
+   * @generated from field: int64 property_depth = 9;
+   */
+  propertyDepth: bigint;
+
+  /**
+   * Identities of an event.
+   *
+   * @generated from field: int64 identity_count = 10;
+   */
+  identityCount: bigint;
+
+  /**
+   * How long TrackBatch holds a throttled sender back, in all.
+   *
+   * @generated from field: google.protobuf.Duration throttle_wait = 11;
+   */
+  throttleWait?: Duration | undefined;
+};
+
+/**
+ * Describes the message sluice.v1.CallLimits.
+ * Use `create(CallLimitsSchema)` to create a new message.
+ */
+export const CallLimitsSchema: GenMessage<CallLimits> = /*@__PURE__*/
+  messageDesc(file_sluice_v1_event_service, 18);
+
+/**
  * What became of an event that was offered.
  *
  * @generated from enum sluice.v1.Outcome
@@ -469,6 +845,13 @@ export const Outcome = {
    * @generated from enum value: OUTCOME_REJECTED = 3;
    */
   REJECTED: 3,
+
+  /**
+   * The event is not stored: a rate limit is used up. Send it again once its `retry_delay` is over.
+   *
+   * @generated from enum value: OUTCOME_THROTTLED = 4;
+   */
+  THROTTLED: 4,
 
   /**
    * The event may or may not be stored: the answer of storage was lost. Send it again with the same id.
@@ -535,8 +918,14 @@ export const OrderSchema: GenEnum<Order> = /*@__PURE__*/
 /**
  * Takes events in, keeps them in order, and hands them back by the page.
  *
- * Every call carries a key: `authorization: Bearer <key>`. Without one it ends with UNAUTHENTICATED (`KEY_MISSING`,
- * `KEY_INVALID`) before its message is read.
+ * Every call carries a key: `authorization: Bearer <key>`. The key opens one project, whose events no other project sees.
+ * Without one the call ends with UNAUTHENTICATED (`KEY_MISSING`, `KEY_INVALID`), and with one that may not do this with
+ * PERMISSION_DENIED (`PERMISSION_MISSING`), before its message is read. The methods that store events need the
+ * permission `track`, those that list them `list`; GetLimits needs either.
+ *
+ * A project may have rate limits: token buckets, of which each event that is stored takes one token from every one. A
+ * duplicate, and an event that is rejected or throttled, takes none. Over Connect and gRPC-Web the answers of the methods
+ * that store events carry the buckets as `RateLimit` and `RateLimit-Policy` headers too, and `Retry-After` when throttled.
  *
  * Every error of these methods carries a google.rpc.ErrorInfo with the domain `sluice` and one of the reasons named here
  * in backticks; UNAVAILABLE carries a google.rpc.RetryInfo too. Any call can end with INVALID_ARGUMENT (`MALFORMED`: not
@@ -553,9 +942,11 @@ export const EventService: GenService<{
    *
    * Safe to retry when the event has an id: a retry is answered with the first cursor and `duplicate` set.
    *
-   * INVALID_ARGUMENT with google.rpc.BadRequest (`EVENT_INVALID`) · ALREADY_EXISTS (`ID_CONFLICT`: the id was used for
-   * another payload) · RESOURCE_EXHAUSTED (`TOO_LARGE`: message over 1 MiB; `STORAGE_FULL`) · UNAVAILABLE
-   * (`OVERLOADED`; `OUTCOME_UNKNOWN`: it may or may not be stored, send it again with the same id).
+   * INVALID_ARGUMENT with google.rpc.BadRequest (`EVENT_INVALID`) · PERMISSION_DENIED (`ENVIRONMENT_FORBIDDEN`: the key
+   * may not send to this environment) · ALREADY_EXISTS (`ID_CONFLICT`: the id was used for another payload) ·
+   * RESOURCE_EXHAUSTED (`TOO_LARGE`: message over 1 MiB; `RATE_LIMITED`, with google.rpc.RetryInfo and QuotaFailure;
+   * `STORAGE_FULL`: storage, or the project's share of it) · UNAVAILABLE (`OVERLOADED`; `OUTCOME_UNKNOWN`: it may or may
+   * not be stored, send it again with the same id).
    *
    * @generated from rpc sluice.v1.EventService.Track
    */
@@ -568,10 +959,17 @@ export const EventService: GenService<{
    * Stores up to 500 events and answers for each of them. The one for browsers and curl, which cannot stream.
    *
    * One bad event never costs a good one its place: it is rejected, the others are stored. The call itself fails only
-   * when storage answered for none of them; once it has for some, the others are OUTCOME_UNKNOWN.
+   * when none of them was stored, now or before, and at least one was kept out by something that passes, such as a rate
+   * limit or storage that is away.
    *
-   * INVALID_ARGUMENT (`MALFORMED`: no events) · RESOURCE_EXHAUSTED (`TOO_LARGE`: more than 500 events, or a message
-   * over 4 MiB; `STORAGE_FULL`) · UNAVAILABLE (`OVERLOADED`, `OUTCOME_UNKNOWN`).
+   * With `atomic`, all are stored or none: the first event that cannot be stored fails the call, and its error names it
+   * (`events[3].name`). Duplicates do not.
+   *
+   * INVALID_ARGUMENT (`MALFORMED`: no events; `ATOMIC_TOO_LARGE`: more events than the smallest rate limit lets through
+   * at once; with `atomic`, `EVENT_INVALID`) · PERMISSION_DENIED (with `atomic`, `ENVIRONMENT_FORBIDDEN`) ·
+   * ALREADY_EXISTS (with `atomic`, `ID_CONFLICT`) · RESOURCE_EXHAUSTED (`TOO_LARGE`: more than 500 events, or a message
+   * over 4 MiB; `RATE_LIMITED`, with google.rpc.RetryInfo and QuotaFailure; `STORAGE_FULL`) · UNAVAILABLE (`OVERLOADED`,
+   * `OUTCOME_UNKNOWN`).
    *
    * @generated from rpc sluice.v1.EventService.TrackMany
    */
@@ -584,6 +982,10 @@ export const EventService: GenService<{
    * Stores a stream of events of any length, each message up to 500 of them, in order: none is stored behind one that
    * failed, but for those that were with storage already. Holds the sender back by flow control when storage is slower
    * than the sender, instead of buffering. Answers once, at the end.
+   *
+   * When a rate limit is reached, the sender is held back until there are tokens again, for as long as its deadline
+   * allows and 30 s in all at most. If that is not enough, the stream ends there, with its response: what it had sent
+   * from `next_index` on is throttled.
    *
    * When the stream is cut by storage, shutdown, a malformed or oversized message, or 60 s without one (DEADLINE_EXCEEDED,
    * `STREAM_IDLE`), it ends with that error, and the error carries the TrackBatchResponse as a status detail: send the
@@ -615,6 +1017,32 @@ export const EventService: GenService<{
     methodKind: "unary";
     input: typeof ListEventsRequestSchema;
     output: typeof ListEventsResponseSchema;
+  },
+  /**
+   * Returns one page of the events that were rejected lately, newest first, so that a mistake can be seen.
+   *
+   * The last 10,000 of the project are kept, at most 50 a second; those beyond are only counted. Nobody waits for that
+   * to be written: an event may show up a moment after its rejection, or, when storage is away, never. A key that is
+   * bound to environments sees only what was sent to these.
+   *
+   * INVALID_ARGUMENT (`FILTER_INVALID`: negative page size; `PAGE_TOKEN_INVALID`: not a token of this method and project).
+   *
+   * @generated from rpc sluice.v1.EventService.ListRejectedEvents
+   */
+  listRejectedEvents: {
+    methodKind: "unary";
+    input: typeof ListRejectedEventsRequestSchema;
+    output: typeof ListRejectedEventsResponseSchema;
+  },
+  /**
+   * Returns every cap in numbers, and what each of the project's rate limits has left.
+   *
+   * @generated from rpc sluice.v1.EventService.GetLimits
+   */
+  getLimits: {
+    methodKind: "unary";
+    input: typeof GetLimitsRequestSchema;
+    output: typeof GetLimitsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_sluice_v1_event_service, 0);
