@@ -7,24 +7,28 @@ import type { BatchFailure, BatchSummary, EventOutcome } from "./outcome.ts";
 /** Counts what became of a stream's events. Takes their outcomes in the order of the stream. */
 export interface BatchTally {
   add(outcomes: readonly EventOutcome[]): void;
-  /** Why the first event without an answer has none; undefined while all have one. */
+  /** Why the first event that failed did; undefined while none has. */
   failure(): SluiceError | undefined;
   summary(): BatchSummary;
 }
 
+type Answered = Extract<EventOutcome, { kind: "accepted" | "duplicate" | "rejected" }>;
+
 /**
- * The first event that failed stops the counts and `nextIndex`: the sender goes on from there. What storage did to the
- * events after it the sender will learn by sending them again, so they are only counted as unknown.
+ * The first event that failed or was throttled stops the counts and `nextIndex`: the sender goes on from there. What
+ * storage did to the events after it the sender will learn by sending them again, so they are only counted as throttled
+ * or unknown.
  */
 export function createBatchTally(): BatchTally {
   const failures: BatchFailure[] = [];
-  const counts = { accepted: 0, duplicate: 0, rejected: 0, unknown: 0 };
+  const counts = { accepted: 0, duplicate: 0, rejected: 0, throttled: 0, unknown: 0 };
   let index = 0;
   let nextIndex = 0;
   let lastPosition: Position | undefined;
   let failure: SluiceError | undefined;
+  let isStopped = false;
 
-  function addAnswered(outcome: Exclude<EventOutcome, { kind: "failed" }>): void {
+  function addAnswered(outcome: Answered): void {
     counts[outcome.kind]++;
     nextIndex = index + 1;
     if (outcome.kind === "accepted" && (lastPosition === undefined || isBefore(lastPosition, outcome.position))) {
@@ -33,11 +37,15 @@ export function createBatchTally(): BatchTally {
     if (outcome.kind === "rejected") addFailure({ index, ...outcome });
   }
 
-  function addAfterFailure(outcome: EventOutcome): void {
-    if (outcome.kind === "rejected") return;
-    if (outcome.kind === "failed" && outcome.error.reason !== "OUTCOME_UNKNOWN") return;
-    counts.unknown++;
-    addFailure({ kind: "unknown", index, id: outcome.id });
+  function addAfterStop(outcome: EventOutcome): void {
+    const { id } = outcome;
+    if (outcome.kind === "throttled") {
+      counts.throttled++;
+      addFailure({ kind: "throttled", index, id, retryDelayMs: outcome.retryDelayMs });
+    } else if (mayBeStored(outcome)) {
+      counts.unknown++;
+      addFailure({ kind: "unknown", index, id });
+    }
   }
 
   function addFailure(entry: BatchFailure): void {
@@ -48,8 +56,9 @@ export function createBatchTally(): BatchTally {
     add(outcomes) {
       for (const outcome of outcomes) {
         if (outcome.kind === "failed") failure ??= outcome.error;
-        if (failure === undefined && outcome.kind !== "failed") addAnswered(outcome);
-        else addAfterFailure(outcome);
+        isStopped ||= !isAnswered(outcome);
+        if (!isStopped && isAnswered(outcome)) addAnswered(outcome);
+        else addAfterStop(outcome);
         index++;
       }
     },
@@ -58,10 +67,20 @@ export function createBatchTally(): BatchTally {
       acceptedCount: counts.accepted,
       duplicateCount: counts.duplicate,
       rejectedCount: counts.rejected,
+      throttledCount: counts.throttled,
       unknownCount: counts.unknown,
       lastPosition,
       nextIndex,
       failures,
     }),
   };
+}
+
+function isAnswered(outcome: EventOutcome): outcome is Answered {
+  return outcome.kind === "accepted" || outcome.kind === "duplicate" || outcome.kind === "rejected";
+}
+
+function mayBeStored(outcome: EventOutcome): boolean {
+  if (outcome.kind === "failed") return outcome.error.reason === "OUTCOME_UNKNOWN";
+  return outcome.kind === "accepted" || outcome.kind === "duplicate";
 }

@@ -1,13 +1,20 @@
+import type { Quota } from "./quota.ts";
+
 /** Every reason for which a call can fail: DESIGN section 4. Each edge translates them once, exhaustively. */
 export type ErrorReason =
   | "KEY_MISSING"
   | "KEY_INVALID"
+  | "PERMISSION_MISSING"
+  | "ENVIRONMENT_FORBIDDEN"
   | "EVENT_INVALID"
   | "FILTER_INVALID"
   | "PAGE_TOKEN_INVALID"
   | "MALFORMED"
+  | "ATOMIC_TOO_LARGE"
   | "ID_CONFLICT"
+  | "EVENT_NOT_FOUND"
   | "TOO_LARGE"
+  | "RATE_LIMITED"
   | "STORAGE_FULL"
   | "STORAGE_UNAVAILABLE"
   | "SHUTTING_DOWN"
@@ -32,6 +39,8 @@ export interface ErrorDetails {
   readonly violations?: readonly Violation[];
   /** When it makes sense to try again. */
   readonly retryDelayMs?: number;
+  /** The project's rate limits, where the call was told what they have left. */
+  readonly quotas?: readonly Quota[];
   /** What went wrong underneath; for the log only. */
   readonly cause?: unknown;
 }
@@ -42,12 +51,14 @@ export class SluiceError extends Error {
   readonly reason: ErrorReason;
   readonly violations: readonly Violation[];
   readonly retryDelayMs: number | undefined;
+  readonly quotas: readonly Quota[];
 
   constructor(reason: ErrorReason, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.reason = reason;
     this.violations = details.violations ?? [];
     this.retryDelayMs = details.retryDelayMs;
+    this.quotas = details.quotas ?? [];
   }
 }
 

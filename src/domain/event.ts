@@ -8,6 +8,8 @@ export type OfferedEvent = Uint8Array | Event | UnreadableEvent;
 export interface UnreadableEvent {
   /** What is wrong with it, as in "the event …". Quotes nothing of it. */
   readonly unreadable: string;
+  /** The text that was sent, whole or cut, for the list of rejected events. */
+  readonly text?: string;
 }
 
 /** Bounds of an event; lengths in code points. DESIGN section 3. */
@@ -38,6 +40,8 @@ export const callLimits = {
   pageBytes: 3 << 20,
   filterNames: 100,
   failures: 1000,
+  /** How long a TrackBatch stream is held back by rate limits, in all. */
+  throttleWaitMs: 30_000,
 } as const;
 
 /** An id for an event whose sender gave none. */

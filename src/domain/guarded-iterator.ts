@@ -6,6 +6,8 @@ export interface GuardedIterator<T> {
   next(): Promise<IteratorResult<T, unknown>>;
   /** Makes the pending `next`, or else the following one, reject with this error; the first interruption counts. */
   interrupt(error: SluiceError): void;
+  /** Aborted with the first interruption. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -14,16 +16,19 @@ export interface GuardedIterator<T> {
  */
 export function guardIterator<T>(source: AsyncIterable<T>, idleMs: number): GuardedIterator<T> {
   const iterator = source[Symbol.asyncIterator]();
+  const aborter = new AbortController();
   let interruption: SluiceError | undefined;
   let rejectPending: ((error: SluiceError) => void) | undefined;
 
   function interrupt(error: SluiceError): void {
     interruption ??= error;
+    aborter.abort(interruption);
     rejectPending?.(interruption);
   }
 
   return {
     interrupt,
+    signal: aborter.signal,
     next() {
       if (interruption !== undefined) return Promise.reject(interruption);
       return new Promise((resolve, reject) => {

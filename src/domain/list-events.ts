@@ -1,10 +1,10 @@
 import type { Position } from "./cursor.ts";
-import { SluiceError } from "./errors.ts";
 import { callLimits } from "./event.ts";
-import { readEventName } from "./event-name.ts";
+import { readEventText } from "./event-text.ts";
+import type { Reader } from "./page-query.ts";
+import { invalidFilter, pageScope, toPageSize, toSet } from "./page-query.ts";
 import type { PageTokens } from "./page-token.ts";
 import type { EventLog, ReadRange, StoredEvent } from "./ports.ts";
-import type { Project } from "./project.ts";
 
 /** Which events to list, and how. */
 export interface ListQuery {
@@ -25,8 +25,11 @@ export interface EventPage {
   readonly nextPageToken: string;
 }
 
-/** The read path: one page of a project's events. Throws FILTER_INVALID, PAGE_TOKEN_INVALID, CURSOR_EXPIRED. */
-export type ListEvents = (project: Project, query: ListQuery) => Promise<EventPage>;
+/**
+ * The read path: one page of a project's events, of those that the caller's environments let it see. Throws
+ * FILTER_INVALID, PAGE_TOKEN_INVALID, CURSOR_EXPIRED.
+ */
+export type ListEvents = (caller: Reader, query: ListQuery) => Promise<EventPage>;
 
 /** How many entries one call looks at when its filter lets few through; it then hands back what it found. */
 const scanMax = 10_000;
@@ -35,11 +38,12 @@ const scanMax = 10_000;
 const addedBytes = 80;
 
 export function createListEvents(log: EventLog, pageTokens: PageTokens): ListEvents {
-  return async (project, query) => {
-    checkQuery(query);
-    const pageSize = Math.min(query.pageSize || callLimits.pageSizeDefault, callLimits.pageSizeMax);
-    const scope = scopeOf(project, query);
-    const matches = createMatcher(query);
+  return async (caller, query) => {
+    const pageSize = toPageSize(query.pageSize);
+    checkNames(query.names);
+    const scope = pageScope("ListEvents", caller, query.order, query.includeTest, toSet(query.names));
+    const isFiltered = query.names.length > 0 || caller.environments.length > 0;
+    const matches = createMatcher(caller, query);
     const events: StoredEvent[] = [];
     let after: Position | undefined = query.pageToken === "" ? undefined : pageTokens.open(scope, query.pageToken);
     let scanned = 0;
@@ -47,9 +51,9 @@ export function createListEvents(log: EventLog, pageTokens: PageTokens): ListEve
 
     while (scanned < scanMax) {
       // One more than fits, to tell a full last page from one that others follow.
-      const wanted = query.names.length === 0 ? pageSize - events.length + 1 : scanMax;
+      const wanted = isFiltered ? scanMax : pageSize - events.length + 1;
       const countMax = Math.min(wanted, scanMax - scanned);
-      const slice = await log.read(project, { order: query.order, countMax, ...(after && { after }) });
+      const slice = await log.read(caller.project, { order: query.order, countMax, ...(after && { after }) });
       for (const event of slice.events) {
         const isMatch = matches(event);
         const isFull = events.length === pageSize || bytes + event.bytes.length + addedBytes > callLimits.pageBytes;
@@ -70,24 +74,27 @@ export function createListEvents(log: EventLog, pageTokens: PageTokens): ListEve
   }
 }
 
-function createMatcher({ names, includeTest }: ListQuery): (event: StoredEvent) => boolean {
-  const wanted = names.length === 0 ? undefined : new Set(names);
-  return (event) => (includeTest || !event.isTest) && (wanted === undefined || wanted.has(readEventName(event.bytes)));
+function createMatcher({ environments }: Reader, { names, includeTest }: ListQuery): (event: StoredEvent) => boolean {
+  const isNameWanted = among(names);
+  const isEnvironmentWanted = among(environments);
+  return ({ isTest, bytes }) =>
+    (includeTest || !isTest) &&
+    (isNameWanted === undefined || isNameWanted(readEventText(bytes, "name"))) &&
+    (isEnvironmentWanted === undefined || isEnvironmentWanted(readEventText(bytes, "environment")));
 }
 
-/** Everything that a page token is bound to. The page size may change from page to page. */
-function scopeOf(project: Project, { names, includeTest, order }: ListQuery): string {
-  return JSON.stringify([project.name, order, includeTest, [...new Set(names)].sort()]);
+/** Undefined when there is nothing to be among: anything is wanted then. */
+function among(wanted: readonly string[]): ((text: string) => boolean) | undefined {
+  if (wanted.length === 0) return undefined;
+  const texts = new Set(wanted);
+  return (text) => texts.has(text);
 }
 
-function checkQuery({ names, pageSize }: ListQuery): void {
-  if (pageSize < 0) throw invalid("page_size", "is negative");
-  if (names.length > callLimits.filterNames) throw invalid("filter.names", `has more than ${callLimits.filterNames}`);
+function checkNames(names: readonly string[]): void {
+  if (names.length > callLimits.filterNames)
+    throw invalidFilter("filter.names", `has more than ${callLimits.filterNames}`);
   for (const [i, name] of names.entries()) {
-    if (name === "" || [...name].length > 256) throw invalid(`filter.names[${i}]`, "is not 1 to 256 characters long");
+    if (name === "" || [...name].length > 256)
+      throw invalidFilter(`filter.names[${i}]`, "is not 1 to 256 characters long");
   }
-}
-
-function invalid(field: string, message: string): SluiceError {
-  return new SluiceError("FILTER_INVALID", `${field} ${message}`, { violations: [{ field, message }] });
 }

@@ -1,10 +1,14 @@
 import type { Position } from "./cursor.ts";
-import type { SluiceError } from "./errors.ts";
+import type { SluiceError, Violation } from "./errors.ts";
+import type { RejectionReason } from "./outcome.ts";
 import type { Entrance, Project } from "./project.ts";
+import type { Quota } from "./quota.ts";
 
-/** Tells the time; injected, so that tests need not wait. */
+/** Tells the time, and waits; injected, so that tests need not wait. */
 export interface Clock {
   nowMs(): number;
+  /** Resolves after so long, or when aborted. */
+  wait(ms: number, signal: AbortSignal): Promise<void>;
 }
 
 /** A valid event, ready to be stored. */
@@ -27,6 +31,10 @@ export type AppendResult =
   | { readonly kind: "duplicate"; readonly position: Position }
   /** The id was used before, for another payload. */
   | { readonly kind: "conflict" }
+  /** Not stored: a rate limit has no token for it, and will after this time. */
+  | { readonly kind: "throttled"; readonly retryDelayMs: number }
+  /** Not stored, though nothing was wrong with it: another event of the same atomic append was not. */
+  | { readonly kind: "withheld" }
   /** OUTCOME_UNKNOWN: perhaps stored. Any other reason: not stored. */
   | { readonly kind: "failed"; readonly error: SluiceError };
 
@@ -36,6 +44,15 @@ export type AppendResult =
  */
 export interface AppendSequence {
   failure?: SluiceError;
+  /** Set once one was throttled: those behind it are then throttled too, with this delay. */
+  throttledMs?: number;
+}
+
+/** What became of the events handed to the log, index-aligned, and what the project's rate limits have left. */
+export interface Appended {
+  readonly results: readonly AppendResult[];
+  /** In the order of the project's settings; empty when it has no limits, or nothing is known of them. */
+  readonly quotas: readonly Quota[];
 }
 
 /** How a caller wants its events appended. */
@@ -45,6 +62,8 @@ export interface AppendOptions {
   /** Wait for room in the queue instead of failing with OVERLOADED: for senders that are held back meanwhile. */
   readonly isHeldBack?: boolean;
   readonly sequence?: AppendSequence;
+  /** Stores all or none, at once; the results then say which event stopped it. 500 events at most. */
+  readonly isAtomic?: boolean;
 }
 
 /** An event as the log keeps it. */
@@ -78,19 +97,62 @@ export interface ReadSlice {
 /** A project's events: append-only, in one total order. */
 export interface EventLog {
   /**
-   * Stores each event once, in the order given, and answers for each of them, index-aligned. Once one has failed, those
-   * behind it that are not yet on their way fail too. Never rejects.
+   * Stores each event once, in the order given, and answers for each of them. Takes a token of every rate limit for each
+   * that it stores, and for nothing else. None is stored behind one that was throttled; once one has failed, those behind
+   * it that are not yet on their way fail too. Never rejects.
    */
   append(
     project: Project,
     entrance: Entrance,
     events: readonly EventToAppend[],
     options?: AppendOptions,
-  ): Promise<AppendResult[]>;
+  ): Promise<Appended>;
   /** Resolves when less is queued than may be, or when aborted. A stream waits for it before it reads on. */
   waitForRoom(project: Project, signal: AbortSignal): Promise<void>;
   /** Reads a bounded slice. Throws CURSOR_EXPIRED when `after` is of another data set; STORAGE_UNAVAILABLE. */
   read(project: Project, range: ReadRange): Promise<ReadSlice>;
+  /** What the project's rate limits have left, in the order of its settings. Throws STORAGE_UNAVAILABLE. */
+  readQuotas(project: Project): Promise<readonly Quota[]>;
+  /** How many events the project holds. Throws STORAGE_UNAVAILABLE. */
+  count(project: Project): Promise<number>;
+}
+
+/** A rejected event, as it is kept to be looked at. */
+export interface RejectedEvent {
+  readonly rejectedAtMs: number;
+  readonly entrance: Entrance;
+  /** As sent, cut; empty when it had none, or could not be read. */
+  readonly id: string;
+  /** The one it was sent to: its own, or else its key's only one. Empty when there is none. */
+  readonly environment: string;
+  readonly reason: RejectionReason;
+  readonly violation: Violation;
+  /** What was sent, cut: as JSON where it could be read. */
+  readonly payload: string;
+}
+
+/** Which part of a project's rejected events to read, newest first. */
+export interface RejectedRange {
+  /** Exclusive; absent: from the newest on. */
+  readonly after?: Position;
+  readonly countMax: number;
+}
+
+/** Some of a project's rejected events, newest first. */
+export interface RejectedSlice {
+  readonly events: readonly (RejectedEvent & { readonly position: Position })[];
+  /** Whether there are none older. */
+  readonly isEnd: boolean;
+  /** How many of all were not kept, but counted. */
+  readonly omittedCount: number;
+}
+
+/** The last rejected events of each project, so that a mistake can be seen. */
+export interface RejectedEvents {
+  /** Keeps some, and counts others. Nobody waits for it; what cannot be written is lost. */
+  keep(project: Project, events: readonly RejectedEvent[], omittedCount: number): void;
+  /** Throws STORAGE_UNAVAILABLE. */
+  read(project: Project, range: RejectedRange): Promise<RejectedSlice>;
 }
 
 /** Whether the server can do its work now: its storage answers, and it is not shutting down. */

@@ -1,4 +1,4 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import type { OfferedEvent } from "./event.ts";
@@ -7,17 +7,25 @@ import type { EventInspection } from "./inspect-event-bytes.ts";
 import { inspectEventBytes } from "./inspect-event-bytes.ts";
 import type { EventOutcome } from "./outcome.ts";
 import type { EventToAppend } from "./ports.ts";
+import type { Caller } from "./project.ts";
+import { checkProjectRules, environmentFor } from "./project-rules.ts";
 import { fault, validateEvent } from "./validate-event.ts";
 
 /** An event that will not be stored, and why. */
 export type RejectedEvent = Extract<EventOutcome, { kind: "rejected" }>;
 
-/** Makes an offered event ready to be stored as it was sent, or says why it cannot be. */
-export function prepareEvent(offered: OfferedEvent, nowMs: number): EventToAppend | RejectedEvent {
+/** Who sends an event, as far as that decides what may be sent. */
+export type Sender = Pick<Caller, "project" | "environments">;
+
+/**
+ * Makes an offered event ready to be stored as it was sent, or says why it cannot be. An event without an environment
+ * gets its key's.
+ */
+export function prepareEvent(offered: OfferedEvent, nowMs: number, sender: Sender): EventToAppend | RejectedEvent {
   if ("unreadable" in offered) {
     return { kind: "rejected", id: "", reason: "MALFORMED", violation: fault("", offered.unreadable) };
   }
-  if (!(offered instanceof Uint8Array)) return prepareDecoded(offered, nowMs, "stripping", undefined);
+  if (!(offered instanceof Uint8Array)) return prepareDecoded(offered, nowMs, sender, "stripping", undefined);
   if (offered.length > callLimits.trackMessageBytes) {
     const violation = fault("", `is larger than ${callLimits.trackMessageBytes} bytes as it was sent`);
     return { kind: "rejected", id: "", reason: "EVENT_INVALID", violation };
@@ -32,20 +40,24 @@ export function prepareEvent(offered: OfferedEvent, nowMs: number): EventToAppen
     const violation = fault("", `is not a protobuf Event: ${cause instanceof Error ? cause.message : "unreadable"}`);
     return { kind: "rejected", id: "", reason: "MALFORMED", violation };
   }
-  return prepareDecoded(event, nowMs, inspection, offered);
+  return prepareDecoded(event, nowMs, sender, inspection, offered);
 }
 
 function prepareDecoded(
   event: Event,
   nowMs: number,
+  sender: Sender,
   inspection: EventInspection,
   sent: Uint8Array | undefined,
 ): EventToAppend | RejectedEvent {
   const violation = validateEvent(event, nowMs);
   if (violation !== undefined) return rejectInvalid(event, violation);
   if (typeof inspection !== "string") return rejectInvalid(event, inspection);
+  const breach = checkProjectRules(event, sender);
+  if (breach !== undefined) return { ...rejectInvalid(event, breach.violation), reason: breach.reason };
 
-  const bytes = sent !== undefined && inspection === "clean" ? sent : encodeStripped(event);
+  const clean = sent !== undefined && inspection === "clean" ? sent : encodeStripped(event);
+  const bytes = event.environment === "" ? addEnvironment(clean, environmentFor(sender)) : clean;
   if (bytes.length >= eventLimits.eventBytes) {
     return rejectInvalid(event, fault("", `is not smaller than ${eventLimits.eventBytes} bytes`));
   }
@@ -66,6 +78,12 @@ function rejectInvalid(event: Event, violation: RejectedEvent["violation"]): Rej
     reason: "EVENT_INVALID",
     violation,
   };
+}
+
+/** The encoding of an event without an environment, with one: an encoding may be added to at its end. */
+function addEnvironment(bytes: Uint8Array, environment: string): Uint8Array {
+  if (environment === "") return bytes;
+  return Buffer.concat([bytes, toBinary(EventSchema, create(EventSchema, { environment }))]);
 }
 
 /** The event's encoding without what only the server may set, and without unknown fields. */

@@ -1,167 +1,147 @@
-import { createBatchTally } from "./batch-tally.ts";
-import { SluiceError, toSluiceError } from "./errors.ts";
+import { SluiceError } from "./errors.ts";
 import type { OfferedEvent } from "./event.ts";
-import { callLimits } from "./event.ts";
-import type { GuardedIterator } from "./guarded-iterator.ts";
-import type { BatchSummary, EventOutcome } from "./outcome.ts";
-import type { AppendOptions, AppendResult, Clock, EventLog, EventToAppend } from "./ports.ts";
-import { prepareEvent } from "./prepare-event.ts";
+import { checkEventCount } from "./event-count.ts";
+import type { Answer, OfferEventsDeps, PreparedEvent } from "./offer-events.ts";
+import { createOfferEvents } from "./offer-events.ts";
+import type { EventOutcome } from "./outcome.ts";
 import type { Caller } from "./project.ts";
-import { StreamCut } from "./stream-cut.ts";
+import type { Quota } from "./quota.ts";
+import { readQuotas } from "./read-quotas.ts";
+import type { TrackBatch, TrackBatchLimits } from "./track-batch.ts";
+import { createTrackBatch } from "./track-batch.ts";
+
+/** What became of one event that is stored, and what the project's rate limits have left. */
+export interface StoredAnswer {
+  readonly outcome: Extract<EventOutcome, { kind: "accepted" | "duplicate" }>;
+  readonly quotas: readonly Quota[];
+}
 
 /** The write path: validates events, appends the valid ones, and has an answer for each. */
 export interface Track {
   /** Stores one event. Throws what became of it when it is not stored. */
-  track(caller: Caller, event: OfferedEvent): Promise<Extract<EventOutcome, { kind: "accepted" | "duplicate" }>>;
-  /** Stores 1 to 500 events; outcomes index-aligned. Throws when storage answered for none of those that were valid. */
-  trackMany(caller: Caller, events: readonly OfferedEvent[]): Promise<EventOutcome[]>;
+  track(caller: Caller, event: OfferedEvent): Promise<StoredAnswer>;
   /**
-   * Stores a stream of events, some messages at a time: it asks for the next message only when storage has kept up.
-   * Throws, with the summary, when the stream is cut.
+   * Stores 1 to 500 events; outcomes index-aligned. Throws when none of them is stored and some could be later. Atomic:
+   * stores all of them, or throws for the first that cannot be stored.
    */
-  trackBatch(caller: Caller, messages: GuardedIterator<readonly OfferedEvent[]>): Promise<BatchSummary>;
+  trackMany(caller: Caller, events: readonly OfferedEvent[], options?: { readonly isAtomic: boolean }): Promise<Answer>;
+  readonly trackBatch: TrackBatch;
 }
 
-export interface TrackDeps {
-  readonly log: EventLog;
-  readonly clock: Clock;
-  /** With how many events of one TrackBatch stream at storage no more messages are read. Default 1,000. */
-  readonly streamEventsInFlight?: number;
+export interface TrackDeps extends OfferEventsDeps {
+  readonly limits?: Partial<TrackBatchLimits>;
   /** Told of all outcomes, to count them. */
   readonly onOutcomes?: (outcomes: readonly EventOutcome[]) => void;
+  /** Told of calls that had events rejected, with all that they offered. */
+  readonly onRejected?: (caller: Caller, offered: readonly OfferedEvent[], outcomes: readonly EventOutcome[]) => void;
 }
 
-export function createTrack({ log, clock, streamEventsInFlight = 1000, onOutcomes }: TrackDeps): Track {
-  return {
-    async track(caller, event) {
-      const [outcome] = await offer(caller, [event]);
-      switch (outcome?.kind) {
-        case "accepted":
-        case "duplicate":
-          return outcome;
-        case "rejected":
-          throw toError(outcome);
-        case "failed":
-          throw outcome.error;
-        case undefined:
-          throw new SluiceError("INTERNAL", "no outcome for an event");
-      }
-    },
+export function createTrack(deps: TrackDeps): Track {
+  const { log, onOutcomes, onRejected } = deps;
+  const offers = createOfferEvents(deps);
 
-    async trackMany(caller, events) {
-      checkCount(events);
-      const outcomes = await offer(caller, events);
-      const failed = outcomes.find((outcome) => outcome.kind === "failed");
-      if (failed !== undefined && !outcomes.some(isAnsweredByStorage)) throw failed.error;
-      return outcomes;
-    },
-
-    async trackBatch(caller, messages) {
-      const tally = createBatchTally();
-      const inFlight: Promise<EventOutcome[]>[] = [];
-      const sequence = {};
-      let eventsInFlight = 0;
-      const settleOldest = async () => {
-        const outcomes = (await inFlight.shift()) ?? [];
-        eventsInFlight -= outcomes.length;
-        tally.add(outcomes);
-      };
-      let cut: SluiceError | undefined;
-      try {
-        for (;;) {
-          await log.waitForRoom(caller.project, caller.signal);
-          const next = await messages.next();
-          if (next.done === true) break;
-          checkCount(next.value);
-          const outcomes = offer(caller, next.value, { isHeldBack: true, sequence });
-          inFlight.push(outcomes);
-          eventsInFlight += next.value.length;
-          // The sender may be silent for long: it is told of a failure at once, not with its next message.
-          void outcomes.then((settled) => {
-            const failed = settled.find((outcome) => outcome.kind === "failed");
-            if (failed !== undefined) messages.interrupt(failed.error);
-          });
-          while (eventsInFlight >= streamEventsInFlight) await settleOldest();
-        }
-      } catch (thrown) {
-        cut = toSluiceError(thrown);
-      }
-      while (inFlight.length > 0) await settleOldest();
-      cut ??= tally.failure();
-      const summary = tally.summary();
-      if (cut !== undefined) throw new StreamCut(cut, summary);
-      return summary;
-    },
-  };
-
-  /** One outcome for each event, in their order. Never rejects: a fault of ours costs the call, not the process. */
-  async function offer(
-    caller: Caller,
-    offered: readonly OfferedEvent[],
-    options: Omit<AppendOptions, "signal"> = {},
-  ): Promise<EventOutcome[]> {
-    try {
-      return await prepareAndAppend(caller, offered, options);
-    } catch (thrown) {
-      const error = toSluiceError(thrown);
-      return offered.map(() => ({ kind: "failed", id: "", error }));
+  function report(caller: Caller, offered: readonly OfferedEvent[], outcomes: readonly EventOutcome[]): void {
+    onOutcomes?.(outcomes);
+    if (onRejected !== undefined && outcomes.some(({ kind }) => kind === "rejected")) {
+      onRejected(caller, offered, outcomes);
     }
   }
 
-  async function prepareAndAppend(
+  async function offer(
     caller: Caller,
     offered: readonly OfferedEvent[],
-    options: Omit<AppendOptions, "signal">,
-  ): Promise<EventOutcome[]> {
-    const nowMs = clock.nowMs();
-    const prepared = offered.map((event) => prepareEvent(event, nowMs));
-    const valid = prepared.filter((event) => "bytes" in event);
-    const results =
-      valid.length === 0
-        ? []
-        : await log.append(caller.project, caller.entrance, valid, { ...options, signal: caller.signal });
-    let next = 0;
-    const outcomes = prepared.map((event) => ("bytes" in event ? toOutcome(event, results[next++]) : event));
-    onOutcomes?.(outcomes);
-    return outcomes;
+    prepared: readonly PreparedEvent[],
+    isAtomic: boolean,
+  ): Promise<Answer> {
+    const answer = await offers.append(caller, prepared, { isAtomic });
+    report(caller, offered, answer.outcomes);
+    // Nothing was appended, so nothing was told. A log that just failed is not asked, as that could take its time.
+    const isUntold = answer.quotas.length === 0 && !answer.outcomes.some(({ kind }) => kind === "failed");
+    return isUntold ? { ...answer, quotas: await readQuotas(log, caller) } : answer;
   }
+
+  async function trackAtomically(caller: Caller, events: readonly OfferedEvent[]): Promise<Answer> {
+    const prepared = offers.prepare(caller, events);
+    const rejected = prepared.findIndex((event) => !("bytes" in event));
+    if (rejected >= 0) {
+      const outcomes = prepared.map((event): EventOutcome => ("bytes" in event ? withhold(event.id) : event));
+      report(caller, events, outcomes);
+      throw toError(outcomes[rejected], rejected, { outcomes, quotas: [] });
+    }
+    const eventsMax = Math.min(...caller.project.settings.rateLimits.map((limit) => limit.events));
+    if (events.length > eventsMax) {
+      const text = `a rate limit of the project lets ${eventsMax} events through at once, and the call has ${events.length}`;
+      throw new SluiceError("ATOMIC_TOO_LARGE", text, { violations: [{ field: "events", message: text }] });
+    }
+    const answer = await offer(caller, events, prepared, true);
+    const stopped = answer.outcomes.findIndex(({ kind }) => !isStored(kind) && kind !== "withheld");
+    if (answer.outcomes.every(({ kind }) => isStored(kind))) return answer;
+    throw toError(answer.outcomes[stopped], stopped, answer);
+  }
+
+  return {
+    async track(caller, event) {
+      const answer = await offer(caller, [event], offers.prepare(caller, [event]), false);
+      const [outcome] = answer.outcomes;
+      if (outcome?.kind === "accepted" || outcome?.kind === "duplicate") return { outcome, quotas: answer.quotas };
+      throw toError(outcome, undefined, answer);
+    },
+
+    async trackMany(caller, events, { isAtomic } = { isAtomic: false }) {
+      checkEventCount(events);
+      if (isAtomic) return trackAtomically(caller, events);
+      const answer = await offer(caller, events, offers.prepare(caller, events), false);
+      const { outcomes } = answer;
+      if (outcomes.some(isAnswered)) return answer;
+      const keptOut =
+        outcomes.find(mayBeStored) ??
+        outcomes.findLast(({ kind }) => kind === "failed") ??
+        outcomes.findLast(({ kind }) => kind === "throttled");
+      if (keptOut !== undefined) throw toError(keptOut, undefined, answer);
+      return answer;
+    },
+
+    trackBatch: createTrackBatch({ ...deps, offers, report }),
+  };
 }
 
-function toOutcome({ id }: EventToAppend, result: AppendResult | undefined): EventOutcome {
-  switch (result?.kind) {
-    case "accepted":
-    case "duplicate":
-      return { kind: result.kind, id, position: result.position };
-    case "conflict":
-      return { kind: "rejected", id, reason: "ID_CONFLICT", violation: conflict };
+function withhold(id: string): EventOutcome {
+  return { kind: "withheld", id };
+}
+
+function isStored(kind: EventOutcome["kind"]): boolean {
+  return kind === "accepted" || kind === "duplicate";
+}
+
+/** A call must not fail as if nothing was stored when one of its events perhaps was. */
+function mayBeStored(outcome: EventOutcome): boolean {
+  return outcome.kind === "failed" && outcome.error.reason === "OUTCOME_UNKNOWN";
+}
+
+/** Whether storage has judged an event for good: such an answer must not be lost behind another's error. */
+function isAnswered(outcome: EventOutcome): boolean {
+  return isStored(outcome.kind) || (outcome.kind === "rejected" && outcome.reason === "ID_CONFLICT");
+}
+
+/** Why a call fails over an event: the only one of Track, or one of TrackMany, which is named by its index. */
+function toError(outcome: EventOutcome | undefined, index: number | undefined, { quotas }: Answer): SluiceError {
+  switch (outcome?.kind) {
+    case "rejected": {
+      const event = index === undefined ? "event" : `events[${index}]`;
+      const { field, message } = outcome.violation;
+      const path = field === "" ? event : `${event}.${field}`;
+      const text =
+        index === undefined ? (field === "" ? `the event ${message}` : `${field} ${message}`) : `${path} ${message}`;
+      return new SluiceError(outcome.reason, text, { violations: [{ field: path, message }], quotas });
+    }
+    case "throttled":
+      return new SluiceError("RATE_LIMITED", "a rate limit of the project is used up", {
+        retryDelayMs: outcome.retryDelayMs,
+        quotas,
+      });
     case "failed":
-      return { kind: "failed", id, error: result.error };
-    case undefined:
-      return { kind: "failed", id, error: new SluiceError("INTERNAL", "the event log did not answer for an event") };
-  }
-}
-
-const conflict = { field: "id", message: "was used before, for an event with another content" };
-
-function toError(outcome: Extract<EventOutcome, { kind: "rejected" }>): SluiceError {
-  const { field, message } = outcome.violation;
-  const text = field === "" ? `the event ${message}` : `${field} ${message}`;
-  return new SluiceError(outcome.reason, text, {
-    violations: [{ field: field === "" ? "event" : `event.${field}`, message }],
-  });
-}
-
-function isAnsweredByStorage(outcome: EventOutcome): boolean {
-  return outcome.kind === "accepted" || outcome.kind === "duplicate" || isConflict(outcome);
-}
-
-function isConflict(outcome: EventOutcome): boolean {
-  return outcome.kind === "rejected" && outcome.reason === "ID_CONFLICT";
-}
-
-function checkCount(events: readonly OfferedEvent[]): void {
-  if (events.length === 0) throw new SluiceError("MALFORMED", "the message holds no events");
-  if (events.length > callLimits.messageEvents) {
-    throw new SluiceError("TOO_LARGE", `the message holds more than ${callLimits.messageEvents} events`);
+      return outcome.error;
+    default:
+      return new SluiceError("INTERNAL", "no outcome for an event");
   }
 }
