@@ -3,6 +3,8 @@ import type { Redis } from "ioredis";
 import type { Position } from "../domain/cursor.ts";
 import type { EventToAppend } from "../domain/ports.ts";
 import type { Entrance, Project } from "../domain/project.ts";
+import type { Quota, RateLimit } from "../domain/quota.ts";
+import { delayUntil, toQuota } from "../domain/quota.ts";
 import { encodeAdded } from "./entry.ts";
 import { projectKeys } from "./keys.ts";
 import type { Script } from "./scripts.ts";
@@ -14,53 +16,101 @@ export interface ChunkEvent {
   readonly entrance: Entrance;
 }
 
+/** The events of one script call. */
+export interface Chunk {
+  readonly project: Project;
+  readonly events: readonly ChunkEvent[];
+  /** All or none are added; then no id may be there twice. */
+  readonly isAtomic: boolean;
+}
+
+/**
+ * Says which call it is, so that Redis can tell one that is sent again, or comes late, from a new one. A sender has one
+ * call in a slot at a time, and numbers them upwards.
+ */
+export interface CallTag {
+  /** Unique among all senders, and different after a restart. */
+  readonly sender: string;
+  readonly slot: number | string;
+  readonly number: number;
+}
+
 /** What the append script did with one event. `known` events are in the log at this position already. */
 export type ChunkOutcome =
   | { readonly kind: "added"; readonly position: Position }
-  | { readonly kind: "known"; readonly position: Position; readonly isSamePayloadHash: boolean };
+  | { readonly kind: "known"; readonly position: Position; readonly isSamePayloadHash: boolean }
+  /** No token left for it. */
+  | { readonly kind: "throttled"; readonly retryDelayMs: number }
+  /** The project holds as many events as it may. */
+  | { readonly kind: "full" }
+  /** It could have been added, if not for another one of an atomic chunk. */
+  | { readonly kind: "withheld" };
 
-/** Appends a chunk in one script call; index-aligned. Rejects as ioredis does. */
-export type AppendEvents = (project: Project, chunk: readonly ChunkEvent[]) => Promise<ChunkOutcome[]>;
+/** What became of a chunk, index-aligned, and what its project's rate limits had left then. */
+export interface ChunkReply {
+  readonly outcomes: readonly ChunkOutcome[];
+  readonly quotas: readonly Quota[];
+}
 
-/** What the script is called with. */
+/** A chunk as the script takes it: encoded once, however often it is sent. */
 export interface AppendCall {
   readonly keys: readonly string[];
   readonly args: readonly (string | number | Buffer)[];
+  readonly limits: readonly RateLimit[];
+  readonly eventCount: number;
 }
+
+/** Appends a chunk in one script call. Rejects as ioredis does. */
+export type AppendEvents = (call: AppendCall, isAgain: boolean) => Promise<ChunkReply>;
 
 const idHashBytes = 12;
 const payloadHashBytes = 8;
-const hashBytes = idHashBytes + payloadHashBytes;
+const headBytes = 1 + idHashBytes + payloadHashBytes;
 const epochBytes = 9;
+const againIndex = 1;
 
 export function createAppendEvents(redis: Redis): AppendEvents {
   const script = loadAppendScript(redis);
-  return async (project, chunk) => {
-    const { keys, args } = encodeAppendCall(project, chunk);
-    return parseReply(await script(keys, args), chunk.length);
-  };
+  return async (call, isAgain) => parseReply(await script(call.keys, isAgain ? again(call.args) : call.args), call);
 }
 
 /** The script alone, for those who have the arguments ready. */
 export function loadAppendScript(redis: Redis): Script {
-  return loadScript(redis, "append-events", 3);
+  return loadScript(redis, "append-events", 5);
 }
 
-/** What to call the script with for a chunk. */
-export function encodeAppendCall(project: Project, chunk: readonly ChunkEvent[]): AppendCall {
+/** What to call the script with for a chunk. One without events only tells what the rate limits have left. */
+export function encodeAppendCall({ project, events, isAtomic }: Chunk, tag: CallTag): AppendCall {
   const keys = projectKeys(project.name);
-  const hashes = Buffer.allocUnsafe(chunk.length * hashBytes);
+  const { dedupeWindowMs, eventsMax, rateLimits } = project.settings;
+  const heads = Buffer.allocUnsafe(events.length * headBytes);
   const args: (string | number | Buffer)[] = [
-    project.dedupeWindowMs,
+    tag.number,
+    0,
+    isAtomic ? 1 : 0,
+    dedupeWindowMs,
+    eventsMax ?? 0,
+    rateLimits.map(({ events: tokens, perMs }) => `${tokens}:${perMs * 1000}`).join(" "),
     randomBytes(epochBytes).toString("base64url"),
-    hashes,
+    heads,
   ];
-  for (const [i, { event, entrance }] of chunk.entries()) {
-    writeHash(hashes, i * hashBytes, event.id, idHashBytes);
-    writeHash(hashes, i * hashBytes + idHashBytes, event.bytes, payloadHashBytes);
+  for (const [i, { event, entrance }] of events.entries()) {
+    const at = i * headBytes;
+    heads.write(event.isIdAssigned ? "1" : "0", at, "latin1");
+    writeHash(heads, at + 1, event.id, idHashBytes);
+    writeHash(heads, at + 1 + idHashBytes, event.bytes, payloadHashBytes);
     args.push(encodeAdded(event, entrance), toBuffer(event.bytes));
   }
-  return { keys: [keys.events, keys.meta, keys.ids], args };
+  return {
+    keys: [keys.events, keys.meta, keys.ids, keys.quotas, `${keys.replies}:${tag.sender}:${tag.slot}`],
+    args,
+    limits: rateLimits,
+    eventCount: events.length,
+  };
+}
+
+function again(args: AppendCall["args"]): AppendCall["args"] {
+  return args.with(againIndex, 1);
 }
 
 /** As a string, because that is three times faster than asking for a Buffer: 0.25 µs for an id. */
@@ -72,25 +122,63 @@ function toBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function parseReply(reply: unknown, eventCount: number): ChunkOutcome[] {
-  const [epoch, first, outcomes, positions] = Array.isArray(reply) ? reply : [];
-  if (![epoch, first, outcomes, positions].every(Buffer.isBuffer) || outcomes.length !== eventCount) {
+function parseReply(reply: unknown, { limits, eventCount }: AppendCall): ChunkReply {
+  const [epoch, first, outcomes, positions, refillText] = Array.isArray(reply) ? reply : [];
+  if (![epoch, first, outcomes, positions, refillText].every(Buffer.isBuffer) || outcomes.length !== eventCount) {
     throw new Error("append-events.lua gave an unknown reply");
   }
-  const epochText = epoch.toString("latin1");
-  const [ms = 0, firstSeq = 0] = first.toString("latin1").split("-").map(Number);
+  const refillsUs = limits.length === 0 ? [] : refillText.toString("latin1").split(" ").map(Number);
+  return {
+    outcomes: parseOutcomes(epoch.toString("latin1"), first.toString("latin1"), outcomes, positions, (tokens) =>
+      delayUntil(limits, refillsUs, tokens),
+    ),
+    quotas: limits.map((limit, i) => toQuota(limit, refillsUs[i] ?? 0)),
+  };
+}
+
+function parseOutcomes(
+  epoch: string,
+  first: string,
+  outcomes: Buffer,
+  positions: Buffer,
+  delayMsUntil: (tokens: number) => number,
+): ChunkOutcome[] {
+  const [ms = 0, firstSeq = 0] = first.split("-").map(Number);
   let seq = firstSeq;
   let offset = 0;
-  const added = "a".charCodeAt(0);
-  const same = "d".charCodeAt(0);
-  return Array.from(outcomes.values(), (outcome): ChunkOutcome => {
-    if (outcome === added) return { kind: "added", position: { epoch: epochText, ms, seq: seq++ } };
-    const position = {
-      epoch: epochText,
-      ms: positions.readUIntBE(offset, 6),
-      seq: positions.readUIntBE(offset + 6, 6),
-    };
+  let tokensWanted = 0;
+  const readKnown = (isSamePayloadHash: boolean): ChunkOutcome => {
+    const position = { epoch, ms: positions.readUIntBE(offset, 6), seq: positions.readUIntBE(offset + 6, 6) };
     offset += 12;
-    return { kind: "known", position, isSamePayloadHash: outcome === same };
+    return { kind: "known", position, isSamePayloadHash };
+  };
+  return Array.from(outcomes.values(), (code): ChunkOutcome => {
+    switch (code) {
+      case codes.added:
+        return { kind: "added", position: { epoch, ms, seq: seq++ } };
+      case codes.same:
+        return readKnown(true);
+      case codes.other:
+        return readKnown(false);
+      case codes.throttled:
+        return { kind: "throttled", retryDelayMs: delayMsUntil(++tokensWanted) };
+      case codes.full:
+        return { kind: "full" };
+      case codes.withheld:
+        // It will want its token when the whole is tried again.
+        tokensWanted++;
+        return { kind: "withheld" };
+      default:
+        throw new Error("append-events.lua gave an unknown outcome");
+    }
   });
 }
+
+const codes = {
+  added: "a".charCodeAt(0),
+  same: "d".charCodeAt(0),
+  other: "c".charCodeAt(0),
+  throttled: "t".charCodeAt(0),
+  full: "f".charCodeAt(0),
+  withheld: "w".charCodeAt(0),
+} as const;

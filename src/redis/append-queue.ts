@@ -1,10 +1,13 @@
 import { SluiceError } from "../domain/errors.ts";
-import type { AppendOptions, EventToAppend } from "../domain/ports.ts";
+import type { AppendOptions, AppendSequence, EventToAppend } from "../domain/ports.ts";
 import type { Entrance, Project } from "../domain/project.ts";
-import type { AppendEvents, ChunkEvent } from "./append-events.ts";
+import type { ChunkEvent } from "./append-events.ts";
+import type { ChunkSender } from "./chunk-sender.ts";
 import type { QueueBudget } from "./queue-budget.ts";
-import { storageUnavailable, toWriteError } from "./storage-error.ts";
-import { createSubmission, type Part, type QueueOutcome } from "./submission.ts";
+import type { Reachability } from "./reachability.ts";
+import { outcomeUnknown, storageUnavailable, toWriteError } from "./storage-error.ts";
+import type { Part, QueueAnswer } from "./submission.ts";
+import { createSubmission } from "./submission.ts";
 import { type ChunkLimits, createSubmissionQueue } from "./submission-queue.ts";
 
 /**
@@ -14,16 +17,18 @@ import { type ChunkLimits, createSubmissionQueue } from "./submission-queue.ts";
  */
 export interface AppendQueue {
   /** One outcome for each event, in order, once all have theirs. Never rejects. */
-  submit(entrance: Entrance, events: readonly EventToAppend[], options: AppendOptions): Promise<QueueOutcome[]>;
-  /** Tells the queue whether Redis can be reached; while it cannot, submissions wait for a while. */
-  setReachable(isReachable: boolean): void;
+  submit(
+    project: Project,
+    entrance: Entrance,
+    events: readonly EventToAppend[],
+    options: AppendOptions,
+  ): Promise<QueueAnswer>;
 }
 
 export interface AppendQueueOptions {
-  readonly project: Project;
-  readonly appendEvents: AppendEvents;
+  readonly sender: ChunkSender;
   readonly budget: QueueBudget;
-  readonly isReachable: boolean;
+  readonly reachability: Reachability;
   readonly limits: AppendQueueLimits;
 }
 
@@ -34,14 +39,13 @@ export interface AppendQueueLimits extends ChunkLimits {
   readonly outageWaitMs: number;
 }
 
-/** A queue for the project; it holds no timer while nothing waits for Redis to come back. */
-export function createAppendQueue(options: AppendQueueOptions): AppendQueue {
-  const { project, appendEvents, budget, limits } = options;
+/** A queue for a project; it holds no timer while nothing waits for Redis to come back. */
+export function createAppendQueue({ sender, budget, reachability, limits }: AppendQueueOptions): AppendQueue {
   const queue = createSubmissionQueue(limits);
   const release = (event: EventToAppend) => budget.release(sizeOf(event));
-  let chunksInFlight = 0;
+  // With rate limits a sequence has one chunk with Redis at a time: the next would overtake what this one is denied.
+  const busySequences = new Set<AppendSequence>();
   let isFlushScheduled = false;
-  let isReachable = options.isReachable;
   let isOutageLong = false;
   let outageTimer: NodeJS.Timeout | undefined;
 
@@ -56,30 +60,39 @@ export function createAppendQueue(options: AppendQueueOptions): AppendQueue {
   }
 
   function flush(): void {
-    while (isReachable && !queue.isEmpty() && mayAppend()) {
-      const parts = queue.takeChunk();
-      if (parts.length > 0) void append(parts);
+    while (reachability.isReachable() && !queue.isEmpty() && mayAppend()) {
+      const parts = queue.takeChunk(busySequences);
+      if (parts.length === 0) break;
+      void append(parts);
     }
-    if (!isReachable && !queue.isEmpty()) waitOutOutage();
+    if (!reachability.isReachable() && !queue.isEmpty()) waitOutOutage();
   }
 
   function mayAppend(): boolean {
-    return chunksInFlight === 0 || (chunksInFlight < limits.chunksInFlight && queue.hasFullChunk());
+    if (sender.isInDoubt()) return false;
+    const inFlight = sender.inFlight();
+    return inFlight === 0 || (inFlight < limits.chunksInFlight && queue.hasFullChunk());
   }
 
   async function append(parts: readonly Part[]): Promise<void> {
-    chunksInFlight++;
+    const project = parts[0]?.submission.project;
+    if (project === undefined) return;
+    const isLimited = project.settings.rateLimits.length > 0;
+    if (isLimited) for (const { submission } of parts) busySequences.add(submission.sequence);
+    const isAtomic = parts.some(({ submission }) => submission.isAtomic);
     try {
-      const outcomes = await appendEvents(project, parts.flatMap(toChunkEvents));
+      const chunk = { project, events: parts.flatMap(toChunkEvents), isAtomic };
+      const { outcomes, quotas } = await sender.send(chunk, () => watchCallers(parts));
       let next = 0;
       for (const { submission, start, end } of parts) {
-        for (let i = start; i < end; i++) submission.settle(i, outcomes[next++] ?? missing());
+        submission.settle(start, outcomes.slice(next, next + end - start), quotas);
+        next += end - start;
       }
     } catch (thrown) {
-      const error = toWriteError(thrown);
+      const error = thrown instanceof SluiceError ? thrown : toWriteError(thrown);
       for (const { submission, start, end } of parts) submission.fail(start, end, error);
     } finally {
-      chunksInFlight--;
+      if (isLimited) for (const { submission } of parts) busySequences.delete(submission.sequence);
       flush();
     }
   }
@@ -96,28 +109,46 @@ export function createAppendQueue(options: AppendQueueOptions): AppendQueue {
     queue.failAll(storageUnavailable());
   }
 
+  reachability.subscribe((isReachable) => {
+    if (isReachable) {
+      isOutageLong = false;
+      clearTimeout(outageTimer);
+      outageTimer = undefined;
+    }
+    flush();
+  });
+
   return {
-    async submit(entrance, events, options) {
-      if (events.length === 0) return [];
+    async submit(project, entrance, events, options) {
+      if (events.length === 0) return { outcomes: [], quotas: [] };
       const size = events.reduce((sum, event) => sum + sizeOf(event), 0);
       const { isHeldBack = false, signal } = options;
       const isTaken = isHeldBack ? await budget.takeInTurn(size, signal) : budget.tryTake(size);
-      if (!isTaken) return events.map(() => ({ kind: "failed", error: refused(isHeldBack) }));
-      const submission = createSubmission(entrance, events, options, release);
+      if (!isTaken) return { outcomes: events.map(() => ({ kind: "failed", error: refused(isHeldBack) })), quotas: [] };
+      const submission = createSubmission({ ...options, project, entrance, events, onSettled: release });
       queue.push(submission);
       scheduleFlush();
-      return submission.outcomes;
-    },
-    setReachable(reachable) {
-      isReachable = reachable;
-      if (reachable) {
-        isOutageLong = false;
-        clearTimeout(outageTimer);
-        outageTimer = undefined;
-      }
-      flush();
+      return submission.answer;
     },
   };
+}
+
+/**
+ * While the fate of a chunk is in doubt, a caller that goes is told that it is unknown. The signal is aborted when all have
+ * gone.
+ */
+function watchCallers(parts: readonly Part[]): AbortSignal {
+  const all = new AbortController();
+  let left = parts.length;
+  for (const { submission, start, end } of parts) {
+    const leave = () => {
+      submission.fail(start, end, outcomeUnknown(submission.signal?.reason));
+      if (--left === 0) all.abort();
+    };
+    if (submission.signal?.aborted) leave();
+    else submission.signal?.addEventListener("abort", leave, { once: true });
+  }
+  return all.signal;
 }
 
 function toChunkEvents({ submission, start, end }: Part): ChunkEvent[] {
@@ -128,10 +159,6 @@ function toChunkEvents({ submission, start, end }: Part): ChunkEvent[] {
 /** What an event costs in memory while it waits: its bytes, and the objects around it. */
 function sizeOf(event: EventToAppend): number {
   return event.bytes.length + 200;
-}
-
-function missing(): QueueOutcome {
-  return { kind: "failed", error: new SluiceError("INTERNAL", "the append script skipped an event") };
 }
 
 /** Only a caller that has gone stops waiting for room. */

@@ -1,16 +1,21 @@
+import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
-import type { Position } from "../domain/cursor.ts";
-import { SluiceError } from "../domain/errors.ts";
-import type { AppendOptions, AppendResult, EventLog, EventToAppend } from "../domain/ports.ts";
-import type { Entrance, Project } from "../domain/project.ts";
-import { isSameEvent } from "../domain/same-event.ts";
+import type { EventLog } from "../domain/ports.ts";
+import type { Project } from "../domain/project.ts";
+import { createAppendAtomically } from "./append-atomically.ts";
 import type { AppendEvents } from "./append-events.ts";
-import { createAppendEvents } from "./append-events.ts";
+import { createAppendEvents, encodeAppendCall } from "./append-events.ts";
 import type { AppendQueue, AppendQueueLimits } from "./append-queue.ts";
 import { createAppendQueue } from "./append-queue.ts";
+import { createChunkSender } from "./chunk-sender.ts";
+import { createJudge } from "./judge-outcomes.ts";
+import { projectKeys } from "./keys.ts";
+import type { QueueBudget } from "./queue-budget.ts";
 import { createQueueBudget } from "./queue-budget.ts";
+import type { Reachability } from "./reachability.ts";
+import { createReachability } from "./reachability.ts";
 import { createReadEvents } from "./read-events.ts";
-import type { QueueOutcome } from "./submission.ts";
+import { toReadError } from "./storage-error.ts";
 
 export interface EventLogOptions {
   /** For scripts that append: made by createWriteConnection. */
@@ -21,6 +26,8 @@ export interface EventLogOptions {
 }
 
 export interface EventLogLimits extends AppendQueueLimits {
+  /** How long the server tries to find out what became of a chunk whose reply was lost. */
+  readonly resolveWaitMs: number;
   /** Bytes of a project's events that may wait for Redis. Above it, calls get OVERLOADED. */
   readonly projectQueueBytes: number;
   /** The same for all projects together. */
@@ -32,6 +39,7 @@ const limitDefaults: EventLogLimits = {
   chunkBytes: 1 << 20,
   chunksInFlight: 4,
   outageWaitMs: 2000,
+  resolveWaitMs: 10_000,
   projectQueueBytes: 32 << 20,
   queueBytes: 128 << 20,
 };
@@ -45,88 +53,66 @@ export interface RedisEventLog extends EventLog {
 /** The event log in Redis: appends by group commit, a queue for each project. */
 export function createEventLog({ writeConnection, readConnection, limits: given }: EventLogOptions): RedisEventLog {
   const limits = { ...limitDefaults, ...given };
-  const appendEvents = reconnectOnSilence(writeConnection, createAppendEvents(writeConnection));
+  const reachability = createReachability(writeConnection.status === "ready");
+  const appendEvents = reconnectOnSilence(writeConnection, reachability, createAppendEvents(writeConnection));
   const reader = createReadEvents(readConnection);
+  const judge = createJudge(reader.readAt);
+  const sender = randomBytes(6).toString("base64url");
   const totalBudget = createQueueBudget(limits.queueBytes);
-  const queues = new Map<string, { queue: AppendQueue; budget: ReturnType<typeof createQueueBudget> }>();
+  const queues = new Map<string, { queue: AppendQueue; budget: QueueBudget }>();
   const pending = new Set<Promise<unknown>>();
 
-  writeConnection.on("ready", () => setReachable(true));
-  writeConnection.on("close", () => setReachable(false));
-
-  function setReachable(isReachable: boolean): void {
-    for (const { queue } of queues.values()) queue.setReachable(isReachable);
-  }
+  writeConnection.on("ready", () => reachability.set(true));
+  writeConnection.on("close", () => reachability.set(false));
 
   function queueOf(project: Project) {
     let entry = queues.get(project.name);
     if (entry === undefined) {
       const budget = createQueueBudget(limits.projectQueueBytes, totalBudget);
-      const isReachable = writeConnection.status === "ready";
-      entry = { queue: createAppendQueue({ project, appendEvents, budget, isReachable, limits }), budget };
+      const { resolveWaitMs } = limits;
+      const chunkSender = createChunkSender({ appendEvents, reachability, sender, resolveWaitMs });
+      entry = { queue: createAppendQueue({ sender: chunkSender, budget, reachability, limits }), budget };
       queues.set(project.name, entry);
     }
     return entry;
   }
 
-  async function appendAll(
-    project: Project,
-    entrance: Entrance,
-    events: readonly EventToAppend[],
-    options: AppendOptions,
-  ): Promise<AppendResult[]> {
-    const outcomes = await queueOf(project).queue.submit(entrance, events, options);
-    const results: AppendResult[] = [];
-    // One by one: an original may have 800 KB, and a call can ask for 500 of them.
-    for (const [i, event] of events.entries()) results.push(await toResult(project, event, outcomes[i]));
-    return results;
-  }
-
-  /** Only a payload whose bytes differ is looked at: the same event may be encoded in several ways. */
-  function toResult(
-    project: Project,
-    event: EventToAppend,
-    outcome: QueueOutcome | undefined,
-  ): AppendResult | Promise<AppendResult> {
-    switch (outcome?.kind) {
-      case undefined:
-        return { kind: "failed", error: new SluiceError("INTERNAL", "the append queue skipped an event") };
-      case "failed":
-        return outcome;
-      case "added":
-        return { kind: "accepted", position: outcome.position };
-      case "known":
-        return outcome.isSamePayloadHash
-          ? { kind: "duplicate", position: outcome.position }
-          : compareWithOriginal(project, event, outcome.position);
-    }
-  }
-
-  async function compareWithOriginal(
-    project: Project,
-    event: EventToAppend,
-    position: Position,
-  ): Promise<AppendResult> {
-    try {
-      const original = await reader.readAt(project, position);
-      const isSame = original !== undefined && isSameEvent(original.bytes, event.bytes);
-      return isSame ? { kind: "duplicate", position } : { kind: "conflict" };
-    } catch (cause) {
-      const text = "whether the id was used for the same event could not be looked up: send it again with the same id";
-      return { kind: "failed", error: new SluiceError("OUTCOME_UNKNOWN", text, { cause }) };
-    }
-  }
+  const appendEach: EventLog["append"] = async (project, entrance, events, options = {}) => {
+    const { outcomes, quotas } = await queueOf(project).queue.submit(project, entrance, events, options);
+    return { results: await judge(project, events, outcomes), quotas };
+  };
+  const appendAtomically = createAppendAtomically(appendEach);
 
   return {
     async append(project, entrance, events, options = {}) {
-      const appended = appendAll(project, entrance, events, options);
+      const append = options.isAtomic ? appendAtomically : appendEach;
+      const appended = append(project, entrance, events, options);
       pending.add(appended);
-      const results = await appended;
-      pending.delete(appended);
-      return results;
+      try {
+        return await appended;
+      } finally {
+        pending.delete(appended);
+      }
     },
     waitForRoom: (project, signal) => queueOf(project).budget.waitForRoom(signal),
     read: reader.read,
+    async readQuotas(project) {
+      if (project.settings.rateLimits.length === 0) return [];
+      try {
+        const tag = { sender, slot: "none", number: 0 };
+        const call = encodeAppendCall({ project, events: [], isAtomic: false }, tag);
+        return (await appendEvents(call, false)).quotas;
+      } catch (thrown) {
+        throw toReadError(thrown);
+      }
+    },
+    async count(project) {
+      try {
+        return await readConnection.xlen(projectKeys(project.name).events);
+      } catch (thrown) {
+        throw toReadError(thrown);
+      }
+    },
     async drain() {
       while (pending.size > 0) await Promise.all(pending);
     },
@@ -137,12 +123,15 @@ export function createEventLog({ writeConnection, readConnection, limits: given 
  * A Redis that did not answer in time is given no more to do until it does: what it was never sent is certainly not
  * stored, and may be sent again.
  */
-function reconnectOnSilence(redis: Redis, appendEvents: AppendEvents): AppendEvents {
-  return async (project, chunk) => {
+function reconnectOnSilence(redis: Redis, reachability: Reachability, appendEvents: AppendEvents): AppendEvents {
+  return async (call, isAgain) => {
     try {
-      return await appendEvents(project, chunk);
+      return await appendEvents(call, isAgain);
     } catch (error) {
-      if (error instanceof Error && error.message === "Command timed out") redis.disconnect(true);
+      if (error instanceof Error && error.message === "Command timed out") {
+        reachability.set(false);
+        redis.disconnect(true);
+      }
       throw error;
     }
   };

@@ -11,14 +11,30 @@ export const pageTokenSecretKey = `${layout}:page-token-secret`;
 export interface ProjectKeys {
   /** The stream of events; what an entry holds is in entry.ts. */
   readonly events: string;
-  /** A hash: `epoch` names the data set, `generation` is the one that ids are added to, since `generation_ms`. */
+  /** A hash: `epoch` names the data set; the generation of ids that is added to, and those before it. */
   readonly meta: string;
   /** Prefix of the hashes that remember ids: `:<generation>:<first 2 bytes of the id's hash>` follows. */
   readonly ids: string;
+  /** A hash of what the project's rate limits have left. */
+  readonly quotas: string;
+  /** Prefix of the replies to chunks, kept for a minute: `:<sender>:<slot>` follows. */
+  readonly replies: string;
+  /** The stream of rejected events; what an entry holds is in rejected-entry.ts. */
+  readonly rejected: string;
+  /** How many rejected events were only counted. */
+  readonly rejectedCount: string;
 }
 
 /** The keys of the project of this name. */
 export function projectKeys(project: string): ProjectKeys {
   const prefix = `${layout}:{${project}}`;
-  return { events: `${prefix}:events`, meta: `${prefix}:meta`, ids: `${prefix}:ids` };
+  return {
+    events: `${prefix}:events`,
+    meta: `${prefix}:meta`,
+    ids: `${prefix}:ids`,
+    quotas: `${prefix}:quotas`,
+    replies: `${prefix}:replies`,
+    rejected: `${prefix}:rejected`,
+    rejectedCount: `${prefix}:rejected-count`,
+  };
 }

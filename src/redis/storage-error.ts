@@ -24,9 +24,23 @@ const refusals: Readonly<Record<string, "STORAGE_FULL" | "STORAGE_UNAVAILABLE">>
 export function toWriteError(thrown: unknown): SluiceError {
   const refusal = readRefusal(thrown);
   if (refusal !== undefined) return refusal;
-  if (thrown instanceof Error && thrown.message.startsWith("Stream isn't writeable")) return storageUnavailable(thrown);
+  return wasSent(thrown) ? outcomeUnknown(thrown) : storageUnavailable(thrown);
+}
+
+/** Whether Redis said that it did not carry the command out. */
+export function isRefusal(thrown: unknown): boolean {
+  return readRefusal(thrown) !== undefined;
+}
+
+/** Whether a command that failed may have reached Redis. */
+export function wasSent(thrown: unknown): boolean {
+  return !(thrown instanceof Error && thrown.message.startsWith("Stream isn't writeable"));
+}
+
+/** The events may or may not be stored. */
+export function outcomeUnknown(cause: unknown): SluiceError {
   return new SluiceError("OUTCOME_UNKNOWN", "storage did not answer: send the events again with the same ids", {
-    cause: thrown,
+    cause,
   });
 }
 

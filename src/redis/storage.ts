@@ -2,7 +2,7 @@ import type { KeyObject } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import { createPageTokens, type PageTokens } from "../domain/page-token.ts";
-import type { EventLog } from "../domain/ports.ts";
+import type { EventLog, RejectedEvents } from "../domain/ports.ts";
 import { StartError } from "../domain/start-error.ts";
 import { errorText } from "./caught.ts";
 import { checkRedis } from "./check-redis.ts";
@@ -10,11 +10,13 @@ import { createReadConnection, createWriteConnection, waitUntilReady } from "./c
 import { createEventLog, type EventLogLimits } from "./event-log.ts";
 import { readPageTokenSecret } from "./page-token-secret.ts";
 import { describeRedisAddress } from "./redis-address.ts";
+import { openRejectedEvents } from "./rejected-events.ts";
 
 /** What is kept in one Redis, and whether it can be reached. */
 export interface Storage {
   readonly log: EventLog;
   readonly pageTokens: PageTokens;
+  readonly rejectedEvents: RejectedEvents;
   isReachable(): boolean;
   /** Waits for what is on its way, at most this long, and closes the connections. */
   close(drainMs: number): Promise<void>;
@@ -55,12 +57,21 @@ export async function openStorage({ address, logger, onChange, signal, limits }:
       }
     });
     for (const connection of connections) connection.on("ready", onChange).on("close", onChange);
+    const rejectedEvents = await openRejectedEvents({
+      writeConnection: write,
+      readConnection: read,
+      // Not the error itself: it holds the command, and with it what was sent.
+      onLost: (error) => logger.warn({ cause: errorText(error) }, "rejected events could not be kept"),
+    });
     return {
       log,
       pageTokens: createPageTokens(() => secret),
+      rejectedEvents,
       isReachable: () => connections.every((connection) => connection.status === "ready"),
       async close(drainMs) {
-        await Promise.race([log.drain(), new Promise((resolve) => setTimeout(resolve, drainMs).unref())]);
+        const drained = Promise.all([log.drain(), rejectedEvents.drain()]);
+        await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, drainMs).unref())]);
+        rejectedEvents.close();
         disconnect(connections);
       },
     };

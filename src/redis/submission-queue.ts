@@ -1,5 +1,5 @@
 import { SluiceError } from "../domain/errors.ts";
-import type { EventToAppend } from "../domain/ports.ts";
+import type { AppendSequence, EventToAppend } from "../domain/ports.ts";
 import { storageUnavailable } from "./storage-error.ts";
 import type { Part, Submission } from "./submission.ts";
 
@@ -17,8 +17,11 @@ export interface SubmissionQueue {
   /** Whether enough waits to fill a chunk. */
   hasFullChunk(): boolean;
   push(submission: Submission): void;
-  /** Takes what goes into the next chunk. Fails what need not be stored any more; so it may be empty. */
-  takeChunk(): Part[];
+  /**
+   * Takes what goes into the next chunk. Settles what need not be stored any more, and passes over what belongs to one of
+   * the busy sequences; so it may be empty.
+   */
+  takeChunk(busy: ReadonlySet<AppendSequence>): Part[];
   /** Fails all that waits. */
   failAll(error: SluiceError): void;
 }
@@ -41,15 +44,35 @@ export function createSubmissionQueue({ chunkEvents, chunkBytes }: ChunkLimits):
     submission.fail(next, events.length, error);
   }
 
-  function failIfUnwanted(submission: Submission): void {
+  function settleIfUnwanted(submission: Submission): void {
     if (submission.signal?.aborted) {
       failRest(submission, new SluiceError("CALL_ENDED", "the caller cancelled, or its deadline passed"));
     }
-    const { failure } = submission.sequence;
+    const { failure, throttledMs } = submission.sequence;
     // Whatever became of what failed, these were not stored.
     if (failure !== undefined) {
       failRest(submission, failure.reason === "OUTCOME_UNKNOWN" ? storageUnavailable(failure) : failure);
+    } else if (throttledMs !== undefined) {
+      const { events, next } = submission;
+      leave(events.slice(next));
+      submission.next = events.length;
+      submission.throttle(next, events.length, throttledMs);
     }
+  }
+
+  /** As many of a submission's events as fit into a chunk that holds some already. */
+  function takePart(submission: Submission, count: number, bytes: number): { part: Part; bytes: number } {
+    const start = submission.next;
+    let sum = bytes;
+    for (const event of submission.events.slice(start, start + chunkEvents - count)) {
+      const isFull = submission.next - start + count > 0 && sum + event.bytes.length > chunkBytes;
+      if (isFull && !submission.isAtomic) break;
+      sum += event.bytes.length;
+      submission.next++;
+    }
+    const end = submission.next;
+    leave(submission.events.slice(start, end));
+    return { part: { submission, start, end }, bytes: sum };
   }
 
   return {
@@ -60,25 +83,30 @@ export function createSubmissionQueue({ chunkEvents, chunkBytes }: ChunkLimits):
       eventCount += submission.events.length;
       byteCount += bytesOf(submission.events);
     },
-    takeChunk() {
+    takeChunk(busy) {
       const parts: Part[] = [];
+      const passedOver: Submission[] = [];
       let count = 0;
       let bytes = 0;
-      for (let submission = waiting[0]; submission !== undefined && count < chunkEvents; submission = waiting[0]) {
-        failIfUnwanted(submission);
-        const start = submission.next;
-        for (const event of submission.events.slice(start, start + chunkEvents - count)) {
-          if (count > 0 && bytes + event.bytes.length > chunkBytes) break;
-          count++;
-          bytes += event.bytes.length;
-          submission.next++;
+      let taken = 0;
+      for (const submission of waiting) {
+        if (count >= chunkEvents || (submission.isAtomic && count > 0)) break;
+        taken++;
+        settleIfUnwanted(submission);
+        if (submission.next === submission.events.length) continue;
+        if (busy.has(submission.sequence)) {
+          passedOver.push(submission);
+          continue;
         }
-        const end = submission.next;
-        if (end > start) parts.push({ submission, start, end });
-        leave(submission.events.slice(start, end));
-        if (end < submission.events.length) break;
-        waiting.shift();
+        const next = takePart(submission, count, bytes);
+        const { start, end } = next.part;
+        if (end > start) parts.push(next.part);
+        count += end - start;
+        bytes = next.bytes;
+        if (end < submission.events.length) taken--;
+        if (end < submission.events.length || submission.isAtomic) break;
       }
+      waiting = [...passedOver, ...waiting.slice(taken)];
       return parts;
     },
     failAll(error) {

@@ -1,22 +1,37 @@
-import type { SluiceError } from "../domain/errors.ts";
+import { SluiceError } from "../domain/errors.ts";
 import type { AppendOptions, AppendSequence, EventToAppend } from "../domain/ports.ts";
-import type { Entrance } from "../domain/project.ts";
+import type { Entrance, Project } from "../domain/project.ts";
+import type { Quota } from "../domain/quota.ts";
 import type { ChunkOutcome } from "./append-events.ts";
 
 /** What became of an event in the queue; a failed one was not stored unless its error says OUTCOME_UNKNOWN. */
-export type QueueOutcome = ChunkOutcome | { readonly kind: "failed"; readonly error: SluiceError };
+export type QueueOutcome =
+  | Exclude<ChunkOutcome, { kind: "full" }>
+  | { readonly kind: "failed"; readonly error: SluiceError };
+
+/** What became of a submission's events, in order, and what the project's rate limits had left at the end. */
+export interface QueueAnswer {
+  readonly outcomes: readonly QueueOutcome[];
+  readonly quotas: readonly Quota[];
+}
 
 /** The events of one call, on their way into chunks and back. */
 export interface Submission {
+  readonly project: Project;
   readonly entrance: Entrance;
+  /** Goes into one chunk, and alone. */
+  readonly isAtomic: boolean;
   readonly events: readonly EventToAppend[];
   readonly signal: AbortSignal | undefined;
   readonly sequence: AppendSequence;
   /** Index of the first event that is in no chunk yet. */
   next: number;
-  /** One for each event, in order, once all have theirs. */
-  readonly outcomes: Promise<QueueOutcome[]>;
-  settle(index: number, outcome: QueueOutcome): void;
+  /** Once every event has its outcome. */
+  readonly answer: Promise<QueueAnswer>;
+  /** Settles events from an index on, as a chunk's reply says. Events that have their outcome keep it. */
+  settle(start: number, outcomes: readonly ChunkOutcome[], quotas: readonly Quota[]): void;
+  /** Throttles a range of events. */
+  throttle(start: number, end: number, retryDelayMs: number): void;
   /** Fails a range of events, and with them their sequence. */
   fail(start: number, end: number, error: SluiceError): void;
 }
@@ -28,36 +43,59 @@ export interface Part {
   readonly end: number;
 }
 
-/** A submission of at least one event. `onSettled` is told of each event that has its outcome. */
-export function createSubmission(
-  entrance: Entrance,
-  events: readonly EventToAppend[],
-  { signal, sequence = {} }: AppendOptions,
-  onSettled: (event: EventToAppend) => void,
-): Submission {
-  const { promise, resolve } = Promise.withResolvers<QueueOutcome[]>();
+/** What a submission begins with; at least one event. */
+export interface SubmissionOptions extends AppendOptions {
+  readonly project: Project;
+  readonly entrance: Entrance;
+  readonly events: readonly EventToAppend[];
+  /** Told of each event that has its outcome. */
+  onSettled(event: EventToAppend): void;
+}
+
+export function createSubmission(options: SubmissionOptions): Submission {
+  const { project, entrance, events, signal, isAtomic = false, sequence = {}, onSettled } = options;
+  const { promise, resolve } = Promise.withResolvers<QueueAnswer>();
   const outcomes: QueueOutcome[] = new Array(events.length);
+  let quotas: readonly Quota[] = [];
   let openCount = events.length;
 
-  function settle(index: number, outcome: QueueOutcome): void {
+  function settleOne(index: number, outcome: QueueOutcome): void {
     const event = events[index];
-    if (event === undefined) return;
+    if (event === undefined || outcomes[index] !== undefined) return;
     outcomes[index] = outcome;
     onSettled(event);
-    if (--openCount === 0) resolve(outcomes);
+    if (--openCount === 0) resolve({ outcomes, quotas });
+  }
+
+  function fail(start: number, end: number, error: SluiceError): void {
+    if (start < end) sequence.failure ??= error;
+    for (let i = start; i < end; i++) settleOne(i, { kind: "failed", error });
   }
 
   return {
+    project,
     entrance,
+    isAtomic,
     events,
     signal,
     sequence,
     next: 0,
-    outcomes: promise,
-    settle,
-    fail(start, end, error) {
-      if (start < end) sequence.failure ??= error;
-      for (let i = start; i < end; i++) settle(i, { kind: "failed", error });
+    answer: promise,
+    settle(start, settled, quotasThen) {
+      quotas = quotasThen;
+      for (const [n, outcome] of settled.entries()) {
+        if (outcome.kind === "throttled") sequence.throttledMs = outcome.retryDelayMs;
+        if (outcome.kind === "full") fail(start + n, start + n + 1, projectFull());
+        else settleOne(start + n, outcome);
+      }
     },
+    throttle(start, end, retryDelayMs) {
+      for (let i = start; i < end; i++) settleOne(i, { kind: "throttled", retryDelayMs });
+    },
+    fail,
   };
+}
+
+function projectFull(): SluiceError {
+  return new SluiceError("STORAGE_FULL", "the project holds as many events as it may");
 }

@@ -1,74 +1,196 @@
--- Appends a chunk of events to a project's stream, each id once.
+-- Appends a chunk of events to a project's stream, each id once, a token of every rate limit for each event added.
 --   KEYS[1]  stream of events
---   KEYS[2]  meta hash {epoch, generation, generation_ms: when that began}
+--   KEYS[2]  meta hash {epoch, generation, began_ms, window_ms, older}: the generation that ids are added to, when it
+--            began, the window that it began with, and those before it that are still looked at: 'number:until_ms …'
 --   KEYS[3]  prefix of the hashes that remember ids, all in the same slot
---   ARGV[1]  dedupe window in ms
---   ARGV[2]  epoch to give the data set if it has none
---   ARGV[3]  20 bytes for each event: hash of its id (12), hash of its payload (8)
---   ARGV[4…] for each event: what the server adds, its bytes
---   returns  {epoch, stream id of the first event added or '', outcomes, positions}
+--   KEYS[4]  quotas hash {clock_us, ahead_us, and for each rate limit, under its period in µs, when its bucket is full}
+--   KEYS[5]  the last reply to this sender in this of its slots: {number of the call, reply}
+--   ARGV[1]  number of this call; a slot's calls are numbered upwards, and a call sent again keeps its number
+--   ARGV[2]  1 when the call is sent again
+--   ARGV[3]  1 to add all or nothing; no id may then be given twice
+--   ARGV[4]  dedupe window in ms
+--   ARGV[5]  how many events the project may hold; 0: any number
+--   ARGV[6]  rate limits: 'tokens:period in µs …'
+--   ARGV[7]  epoch to give the data set if it has none
+--   ARGV[8]  21 bytes for each event: 1 if its id is new for certain (1), hash of its id (12), hash of its payload (8)
+--   ARGV[9…] for each event: what the server adds, its bytes
+--   returns  {epoch, stream id of the first event added or '', outcomes, positions, refills}
 --            outcomes: one character for each event: a added, its seq one above that of the one added before;
---            d known with this payload; c known with another payload. positions: for each d and c, in order, 12 bytes:
---            ms (6), seq (6), big-endian.
+--            d known with this payload; c known with another payload; t no token left; f no room in the project;
+--            w could have been added, if not for another. positions: for each d and c, in order, 12 bytes: ms (6),
+--            seq (6), big-endian. refills: for each rate limit, how many µs its missing tokens take to come back.
+--   errors   STALE: the slot has had a later call, so the sender of this one has long given it up
 --
--- An id is remembered in the generation in which it was added, and looked for in that and the one before. A generation
--- ends with the first event after a window has passed since it began, so an id is known for one window at least. XADD
--- comes first among the writes: Redis checks for room only before a script's first write, and a script that fails is not
--- rolled back, so nothing may claim an event that is not there.
+-- XADD comes first among the writes: Redis checks for room only before a script's first write, and a script that fails
+-- is not rolled back, so nothing may claim an event that is not there.
 
-local events, meta, ids = KEYS[1], KEYS[2], KEYS[3]
-local window_ms, hashes = tonumber(ARGV[1]), ARGV[3]
-local call, sub = redis.call, string.sub
+local call, sub, format = redis.call, string.sub, string.format
+local events, meta, ids, quotas, slot = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local number, is_again, is_atomic = tonumber(ARGV[1]), ARGV[2] == '1', ARGV[3] == '1'
+local window_ms, events_max, hashes = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[8]
+local count = #hashes / 21
 
-local known = call('HMGET', meta, 'epoch', 'generation', 'generation_ms')
+-- A call may come twice: sent again because its reply was lost, and late, out of some buffer on the way.
+local told = call('GET', slot)
+if told then
+  local told_number, told_reply = cmsgpack.unpack(told)
+  if told_number == number then return told_reply end
+  if told_number > number then return redis.error_reply('STALE a later call was answered') end
+end
+
 local time = call('TIME')
-local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+local now_us = time[1] * 1000000 + time[2]
+local now_ms = math.floor(now_us / 1000)
+
+-- Generations of ids. An id is known for one window at least: it is looked for until two windows after its generation
+-- began, and none is added once one window has passed. A window that got longer begins a generation, as the hashes of
+-- this one expire too early for it; one that got shorter ends it sooner, but it is looked at as long as ever.
+local known = call('HMGET', meta, 'epoch', 'generation', 'began_ms', 'window_ms', 'older')
 local generation, began_ms = tonumber(known[2]) or 0, tonumber(known[3]) or now_ms
-local age_ms = now_ms - began_ms
-if age_ms >= 2 * window_ms then
-  -- Both that are looked at are over.
-  generation, began_ms = generation + 2, now_ms
-elseif age_ms >= window_ms then
-  generation, began_ms = generation + 1, now_ms
-elseif age_ms < 0 then
+local generation_ms, older = tonumber(known[4]) or window_ms, known[5] or ''
+if now_ms - began_ms >= window_ms or window_ms > generation_ms then
+  older = older .. format(' %.0f:%.0f', generation, began_ms + 2 * generation_ms)
+  generation, began_ms, generation_ms = generation + 1, now_ms, window_ms
+elseif now_ms < began_ms then
   -- The clock was set back: the generation goes on, and gets no longer than a window from now.
   began_ms = now_ms
 end
 local current = ids .. ':' .. generation .. ':'
-local previous = ids .. ':' .. (generation - 1) .. ':'
-local ttl_ms = 2 * window_ms + 60000
+local before, still = {}, {}
+for one, until_ms in string.gmatch(older, '(%d+):(%d+)') do
+  if tonumber(until_ms) > now_ms then
+    before[#before + 1] = ids .. ':' .. one .. ':'
+    still[#still + 1] = one .. ':' .. until_ms
+  end
+end
+local ttl_ms = 2 * generation_ms + 60000
+
+-- Rate limits. `clock_us` + `ahead_us` never goes back: a clock that is set back stands still here, and when it is set
+-- forward again, which one step of more than a minute is taken for, that does not fill the buckets once more.
+local limits, states, ahead_us, virtual_us = {}, nil, 0, 0
+local is_set_back = false
+for tokens, period in string.gmatch(ARGV[6], '(%d+):(%d+)') do
+  limits[#limits + 1] = { tokens = tonumber(tokens), period_us = tonumber(period), field = period }
+end
+if #limits > 0 then
+  local fields = { 'clock_us', 'ahead_us' }
+  for i = 1, #limits do fields[i + 2] = limits[i].field end
+  states = call('HMGET', quotas, unpack(fields))
+  ahead_us = tonumber(states[2]) or 0
+  local step_us = now_us - (tonumber(states[1]) or now_us)
+  is_set_back = step_us < 0
+  if is_set_back then ahead_us = ahead_us - step_us
+  elseif step_us >= 60000000 then ahead_us = ahead_us - math.min(ahead_us, step_us) end
+  virtual_us = now_us + ahead_us
+end
+
+-- What so many tokens cost, in µs of refill: rounded up, so that rounding never lets one more through.
+local function cost_us(limit, tokens)
+  local product = tokens * limit.period_us
+  local rest = math.fmod(product, limit.tokens)
+  return (product - rest) / limit.tokens + (rest > 0 and 1 or 0)
+end
+
+local tokens_left = count
+for i = 1, #limits do
+  local limit = limits[i]
+  limit.refill_us = math.max(0, (tonumber(states[i + 2]) or 0) - virtual_us)
+  local room_us = limit.period_us - limit.refill_us
+  local tokens = math.max(0, math.min(count, math.ceil(room_us / limit.period_us * limit.tokens) + 1))
+  while tokens > 0 and cost_us(limit, tokens) > room_us do tokens = tokens - 1 end
+  tokens_left = math.min(tokens_left, tokens)
+end
+local addable, refusal = tokens_left, 't'
+if events_max > 0 then
+  local room = math.max(0, events_max - call('XLEN', events))
+  if room < addable then addable, refusal = room, 'f' end
+end
+
+local function find(at)
+  local bucket, field = sub(hashes, at + 1, at + 2), sub(hashes, at + 3, at + 12)
+  if sub(hashes, at, at) == '1' then return nil, bucket, field end
+  local record = call('HGET', current .. bucket, field)
+  for i = #before, 1, -1 do
+    if record then break end
+    record = call('HGET', before[i] .. bucket, field)
+  end
+  return record, bucket, field
+end
 
 local outcomes, positions = {}, {}
 local first, ms_text, ms_packed, seq = '', nil, nil, nil
+local added = 0
 
-for i = 1, #hashes / 20 do
-  local at = (i - 1) * 20 + 1
-  local bucket, field, payload = sub(hashes, at, at + 1), sub(hashes, at + 2, at + 11), sub(hashes, at + 12, at + 19)
-  local key = current .. bucket
-  local record = call('HGET', key, field) or call('HGET', previous .. bucket, field)
+if is_atomic then
+  local new, is_stopped = 0, false
+  for i = 1, count do
+    local at = (i - 1) * 21 + 1
+    local record = find(at)
+    if not record then
+      new = new + 1
+      outcomes[i] = new > addable and refusal or 'w'
+      is_stopped = is_stopped or new > addable
+    else
+      outcomes[i] = sub(record, 1, 8) == sub(hashes, at + 13, at + 20) and 'd' or 'c'
+      is_stopped = is_stopped or outcomes[i] == 'c'
+      positions[#positions + 1] = sub(record, 9)
+    end
+  end
+  if is_stopped then count = 0 else outcomes, positions = {}, {} end
+end
+
+for i = 1, count do
+  local at = (i - 1) * 21 + 1
+  local payload = sub(hashes, at + 13, at + 20)
+  local record, bucket, field = find(at)
   if record then
     outcomes[i] = sub(record, 1, 8) == payload and 'd' or 'c'
     positions[#positions + 1] = sub(record, 9)
+  elseif added == addable then
+    outcomes[i] = refusal
   else
-    local added, bytes = ARGV[2 + 2 * i], ARGV[3 + 2 * i]
+    local extra, bytes = ARGV[7 + 2 * i], ARGV[8 + 2 * i]
     if seq then
       seq = seq + 1
-      call('XADD', events, ms_text .. '-' .. string.format('%.0f', seq), added, bytes)
+      call('XADD', events, ms_text .. '-' .. format('%.0f', seq), extra, bytes)
     else
-      first = call('XADD', events, '*', added, bytes)
+      first = call('XADD', events, '*', extra, bytes)
       local seq_text
       ms_text, seq_text = string.match(first, '^(%d+)-(%d+)$')
       ms_packed, seq = struct.pack('>I6', tonumber(ms_text)), tonumber(seq_text)
     end
+    local key = current .. bucket
     call('HSET', key, field, payload .. ms_packed .. struct.pack('>I6', seq))
     if call('HLEN', key) == 1 then call('PEXPIRE', key, ttl_ms) end
     outcomes[i] = 'a'
+    added = added + 1
   end
 end
 
-local epoch = known[1] or ARGV[2]
-if not known[1] then call('HSET', meta, 'epoch', epoch) end
-if first ~= '' and tonumber(known[3]) ~= began_ms then
-  call('HSET', meta, 'generation', generation, 'generation_ms', string.format('%.0f', began_ms))
+local epoch = known[1] or ARGV[7]
+if added > 0 then
+  if not known[1] then call('HSET', meta, 'epoch', epoch) end
+  if tonumber(known[3]) ~= began_ms then
+    call('HSET', meta, 'generation', generation, 'began_ms', format('%.0f', began_ms),
+      'window_ms', format('%.0f', generation_ms), 'older', table.concat(still, ' '))
+  end
 end
-return { epoch, first, table.concat(outcomes), table.concat(positions) }
+
+local refills = {}
+if #limits > 0 then
+  local state = { 'clock_us', format('%.0f', now_us), 'ahead_us', format('%.0f', ahead_us) }
+  for i = 1, #limits do
+    local limit = limits[i]
+    local refill_us = limit.refill_us + cost_us(limit, added)
+    refills[i] = format('%.0f', refill_us)
+    if added > 0 then
+      state[#state + 1] = limit.field
+      state[#state + 1] = format('%.0f', virtual_us + refill_us)
+    end
+  end
+  if added > 0 or is_set_back then redis.pcall('HSET', quotas, unpack(state)) end
+end
+
+local reply = { epoch, first, table.concat(outcomes), table.concat(positions), table.concat(refills, ' ') }
+if added > 0 or is_again then redis.pcall('SET', slot, cmsgpack.pack(number, reply), 'PX', 60000) end
+return reply

@@ -1,0 +1,91 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { AppendCall, AppendEvents, Chunk, ChunkReply } from "./append-events.ts";
+import { encodeAppendCall } from "./append-events.ts";
+import type { Reachability } from "./reachability.ts";
+import { createRetryBudget } from "./retry-budget.ts";
+import { isRefusal, outcomeUnknown, toWriteError, wasSent } from "./storage-error.ts";
+
+/** Sends the chunks of one project, a few at a time, until it is known what became of each. */
+export interface ChunkSender {
+  /**
+   * Rejects with a SluiceError: OUTCOME_UNKNOWN when nobody wants to know any more, it took too long, or there were too
+   * many retries; anything else is certain not to have been stored. What `watchCallers` gives, which is asked for once the
+   * fate of the chunk is in doubt, is aborted when nobody wants to know any more.
+   */
+  send(chunk: Chunk, watchCallers: () => AbortSignal): Promise<ChunkReply>;
+  /** How many chunks are with Redis. */
+  inFlight(): number;
+  /** Whether the fate of a chunk is in doubt: what comes after it has to wait, or it could overtake. */
+  isInDoubt(): boolean;
+}
+
+export interface ChunkSenderOptions {
+  readonly appendEvents: AppendEvents;
+  readonly reachability: Reachability;
+  /** Unique among all senders of the project. */
+  readonly sender: string;
+  /** How long a chunk may be in doubt. */
+  readonly resolveWaitMs: number;
+}
+
+/** Between attempts that Redis refuses for now, such as while it loads. */
+const pauseMs = 50;
+
+export function createChunkSender({
+  appendEvents,
+  reachability,
+  sender,
+  resolveWaitMs,
+}: ChunkSenderOptions): ChunkSender {
+  const budget = createRetryBudget();
+  // A slot is free for the next chunk once this one is settled: Redis refuses what comes too late.
+  const freeSlots: number[] = [];
+  let slotCount = 0;
+  let number = 0;
+  let inFlight = 0;
+  let inDoubt = 0;
+
+  /** Sends again what may have been stored, until Redis says whether it was. */
+  async function resolve(call: AppendCall, cause: unknown, unwanted: AbortSignal): Promise<ChunkReply> {
+    inDoubt++;
+    const tooLong = AbortSignal.timeout(resolveWaitMs);
+    const ended = AbortSignal.any([unwanted, tooLong]);
+    let lastCause = cause;
+    try {
+      while (await reachability.whenReachable(ended)) {
+        if (!budget.tryTake()) break;
+        try {
+          return await appendEvents(call, true);
+        } catch (thrown) {
+          // A refusal says nothing of the attempts before: they may be on their way still.
+          lastCause = thrown;
+          if (isRefusal(thrown) || !wasSent(thrown)) await sleep(pauseMs);
+        }
+      }
+    } finally {
+      inDoubt--;
+    }
+    throw outcomeUnknown(lastCause);
+  }
+
+  return {
+    async send(chunk, watchCallers) {
+      const slot = freeSlots.pop() ?? slotCount++;
+      const call = encodeAppendCall(chunk, { sender, slot, number: ++number });
+      inFlight++;
+      try {
+        const reply = await appendEvents(call, false).catch((thrown) => {
+          if (isRefusal(thrown) || !wasSent(thrown)) throw toWriteError(thrown);
+          return resolve(call, thrown, watchCallers());
+        });
+        budget.earn();
+        return reply;
+      } finally {
+        inFlight--;
+        freeSlots.push(slot);
+      }
+    },
+    inFlight: () => inFlight,
+    isInDoubt: () => inDoubt > 0,
+  };
+}

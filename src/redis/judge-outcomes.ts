@@ -1,0 +1,61 @@
+import type { Position } from "../domain/cursor.ts";
+import { SluiceError } from "../domain/errors.ts";
+import type { AppendResult, EventToAppend, StoredEvent } from "../domain/ports.ts";
+import type { Project } from "../domain/project.ts";
+import { isSameEvent } from "../domain/same-event.ts";
+import type { QueueOutcome } from "./submission.ts";
+
+/** Judges what the queue says of events, index-aligned: whether a known id stands for the same event. Never rejects. */
+export type JudgeOutcomes = (
+  project: Project,
+  events: readonly EventToAppend[],
+  outcomes: readonly QueueOutcome[],
+) => Promise<AppendResult[]>;
+
+/** `readAt` gives the event at a position. */
+export function createJudge(
+  readAt: (project: Project, position: Position) => Promise<StoredEvent | undefined>,
+): JudgeOutcomes {
+  /** Only a payload whose bytes differ is looked at: the same event may be encoded in several ways. */
+  function judgeOne(
+    project: Project,
+    event: EventToAppend,
+    outcome: QueueOutcome | undefined,
+  ): AppendResult | Promise<AppendResult> {
+    if (outcome === undefined) {
+      return { kind: "failed", error: new SluiceError("INTERNAL", "the append queue skipped an event") };
+    }
+    switch (outcome.kind) {
+      case "added":
+        return { kind: "accepted", position: outcome.position };
+      case "known":
+        return outcome.isSamePayloadHash
+          ? { kind: "duplicate", position: outcome.position }
+          : compareWithOriginal(project, event, outcome.position);
+      default:
+        return outcome;
+    }
+  }
+
+  async function compareWithOriginal(
+    project: Project,
+    event: EventToAppend,
+    position: Position,
+  ): Promise<AppendResult> {
+    try {
+      const original = await readAt(project, position);
+      const isSame = original !== undefined && isSameEvent(original.bytes, event.bytes);
+      return isSame ? { kind: "duplicate", position } : { kind: "conflict" };
+    } catch (cause) {
+      const text = "whether the id was used for the same event could not be looked up: send it again with the same id";
+      return { kind: "failed", error: new SluiceError("OUTCOME_UNKNOWN", text, { cause }) };
+    }
+  }
+
+  return async (project, events, outcomes) => {
+    const results: AppendResult[] = [];
+    // One by one: an original may have 800 KB, and a call can ask for 500 of them.
+    for (const [i, event] of events.entries()) results.push(await judgeOne(project, event, outcomes[i]));
+    return results;
+  };
+}
