@@ -11,6 +11,10 @@ export interface CallRecord {
   /** `OK`, or the name of the status code. */
   readonly code: string;
   readonly reason?: ErrorReason;
+  /** Of calls that have shown a key that opens one. */
+  readonly project?: string;
+  /** The name of that key. */
+  readonly key?: string;
   readonly durationMs: number;
   /** What went wrong underneath a fault of ours. */
   readonly cause?: unknown;

@@ -1,6 +1,7 @@
 import type { ContextKey, HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError, createContextKey } from "@connectrpc/connect";
 import type { CallLog } from "../call-log.ts";
+import type { Grant } from "../domain/access.ts";
 import { SluiceError, toSluiceError } from "../domain/errors.ts";
 import type { Caller, Entrance } from "../domain/project.ts";
 import { codeNameOf, toErrorDetails, toRpcCode } from "./rpc-error.ts";
@@ -20,6 +21,8 @@ export interface ConnectCall {
   /** Whether the request was broken off, so that what fails in reading it is nobody's fault. */
   isCut(): boolean;
   /** Set once the call has shown a key that opens a project. */
+  grant?: Grant;
+  /** Set once the key may call the method. */
   caller?: Caller;
   /** Why the call failed. */
   error?: SluiceError;
@@ -51,12 +54,13 @@ export function toConnectError(error: SluiceError): ConnectError {
 /** Writes down how a call ended. `isCut`: the caller was gone before it had its answer. */
 export function recordCall(callLog: CallLog, call: ConnectCall, isCut: boolean): void {
   if (isCut && call.code === undefined) call.error ??= new SluiceError("CALL_ENDED", "the caller went away");
-  const { method, entrance, error } = call;
+  const { method, entrance, grant, error } = call;
   callLog.record({
     method,
     entrance,
     code: error === undefined ? (call.code ?? "OK") : codeNameOf(error.reason),
     durationMs: performance.now() - call.startMs,
+    ...(grant && { project: grant.project.name, key: grant.keyName }),
     ...(error && { reason: error.reason }),
     ...(error?.cause === undefined ? {} : { cause: error.cause }),
   });

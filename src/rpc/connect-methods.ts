@@ -10,7 +10,13 @@ import type {
 import { isMessage } from "@bufbuild/protobuf";
 import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
-import { EventService, ListEventsRequestSchema, TrackRequestSchema } from "../../gen/sluice/v1/event_service_pb.ts";
+import {
+  EventService,
+  ListEventsRequestSchema,
+  ListRejectedEventsRequestSchema,
+  TrackRequestSchema,
+} from "../../gen/sluice/v1/event_service_pb.ts";
+import { toSluiceError } from "../domain/errors.ts";
 import type { OfferedEvent } from "../domain/event.ts";
 import { callLimits } from "../domain/event.ts";
 import type { EventPage } from "../domain/list-events.ts";
@@ -20,9 +26,10 @@ import { eventsGzip } from "./connect-compression.ts";
 import { raceDeadline } from "./connect-end.ts";
 import { quotedJsonOptions, strictJsonOptions } from "./connect-json.ts";
 import { toReadError } from "./connect-refusal.ts";
-import type { EventHandlers } from "./event-service.ts";
+import type { Answered, EventHandlers } from "./event-service.ts";
 import { readJsonEvent } from "./json-events.ts";
 import { toEventBytes, toListEventsResponse } from "./list-response.ts";
+import { addErrorHeaders, addQuotaHeaders } from "./quota-headers.ts";
 import type { QuotedTrackManyRequest, WireTrackManyRequest, WireTrackRequest } from "./wire-service.ts";
 import { QuotedEventService, WireEventService } from "./wire-service.ts";
 
@@ -76,15 +83,13 @@ export function messageBytesMaxOf(method: DescMethod): number {
 
 /** Adds the methods of EventService in one form. Their contexts have to belong to calls that have shown a key. */
 export function addEventMethods(router: ConnectRouter, handlers: EventHandlers, form: EventForm): void {
-  const { track, trackMany, trackBatch, listEvents } = form.service.method;
+  const { track, trackMany, trackBatch, listEvents, listRejectedEvents, getLimits } = form.service.method;
   addUnary(track, (caller, request) => handlers.track(caller, form.readEvent(request)));
-  const runTrackMany = (caller: Caller, request: Message) => handlers.trackMany(caller, form.readEvents(request));
-  addUnary(trackMany, runTrackMany, form.eventsOptions);
-  const runListEvents = async (caller: Caller, request: Message) => {
-    if (!isMessage(request, ListEventsRequestSchema)) throw new Error("not a ListEventsRequest");
-    return form.toResponse(await handlers.listEvents(caller, request));
-  };
-  addUnary(listEvents, runListEvents, { jsonOptions: strictJsonOptions });
+  addUnary(
+    trackMany,
+    (caller, request) => handlers.trackMany(caller, form.readEvents(request), { isAtomic: isAtomic(request) }),
+    form.eventsOptions,
+  );
   const stream = clientStreaming(trackBatch);
   router.rpc(
     stream,
@@ -92,10 +97,27 @@ export function addEventMethods(router: ConnectRouter, handlers: EventHandlers, 
       run(context, (caller) => handlers.trackBatch(caller, readMessages(requests, context, form.readEvents))),
     { ...form.eventsOptions, readMaxBytes: messageBytesMaxOf(stream) },
   );
+  addRead(listEvents, async (caller, request) => {
+    if (!isMessage(request, ListEventsRequestSchema)) throw new Error("not a ListEventsRequest");
+    return form.toResponse(await handlers.listEvents(caller, request));
+  });
+  addRead(listRejectedEvents, async (caller, request) => {
+    if (!isMessage(request, ListRejectedEventsRequestSchema)) throw new Error("not a ListRejectedEventsRequest");
+    return handlers.listRejectedEvents(caller, request);
+  });
+  addRead(getLimits, (caller) => handlers.getLimits(caller));
+
+  function addRead(
+    method: DescMethod | undefined,
+    handle: (caller: Caller, request: Message) => Promise<MessageInitShape<DescMessage>>,
+  ): void {
+    const answer = async (caller: Caller, request: Message) => ({ message: await handle(caller, request), quotas: [] });
+    addUnary(method, answer, { jsonOptions: strictJsonOptions });
+  }
 
   function addUnary(
     method: DescMethod | undefined,
-    handle: (caller: Caller, request: Message) => Promise<MessageInitShape<DescMessage>>,
+    handle: (caller: Caller, request: Message) => Promise<Answered<MessageInitShape<DescMessage>>>,
     options: Partial<UniversalHandlerOptions> = {},
   ): void {
     const desc = unary(method);
@@ -107,14 +129,19 @@ export function addEventMethods(router: ConnectRouter, handlers: EventHandlers, 
 }
 
 /** Runs a handler; from here on, what fails is no longer the request's fault. */
-async function run<T>(context: HandlerContext, handle: (caller: Caller) => Promise<T>): Promise<T> {
+async function run<T>(context: HandlerContext, handle: (caller: Caller) => Promise<Answered<T>>): Promise<T> {
   const call = callOf(context);
   call.isHandled = true;
   try {
     if (call.caller === undefined) throw new Error("the call has shown no key");
-    return await raceDeadline(call.caller.signal, handle(call.caller));
+    const { message, quotas } = await raceDeadline(call.caller.signal, handle(call.caller));
+    addQuotaHeaders(context.responseHeader, quotas);
+    return message;
   } catch (thrown) {
-    throw failCall(call, thrown);
+    const error = toSluiceError(thrown);
+    // Not as metadata of what is thrown: in gRPC and gRPC-Web that ends up in trailers, where HTTP does not look.
+    addErrorHeaders(context.responseHeader, error);
+    throw failCall(call, error);
   }
 }
 
@@ -129,6 +156,10 @@ async function* readMessages<T>(
   } catch (thrown) {
     throw toReadError(thrown, callOf(context));
   }
+}
+
+function isAtomic(request: Message): boolean {
+  return "atomic" in request && request.atomic === true;
 }
 
 function isWireTrackRequest(message: Message): message is Message & WireTrackRequest {

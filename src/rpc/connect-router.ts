@@ -13,6 +13,7 @@ import { addEventMethods, jsonForm, wireForm } from "./connect-methods.ts";
 import { toEndError, translateRefusals } from "./connect-refusal.ts";
 import type { EventHandlers } from "./event-service.ts";
 import { addHealth } from "./health-routes.ts";
+import { requirePermission } from "./method-permissions.ts";
 import { addReflection } from "./reflection.ts";
 
 export interface ConnectRouterDeps {
@@ -88,14 +89,21 @@ function toRoutes(proto: ConnectRouter, json: ConnectRouter): [string, ConnectRo
   });
 }
 
-/** Runs before anything of the body is read, so that whoever has no key is refused for nothing. */
+/** Runs before anything of the body is read, so that whoever has no key, or one for other methods, is refused for nothing. */
 function openGate(context: HandlerContext, access?: Access): void {
   const call = callOf(context);
   translateRefusals(context, call);
   try {
     if (access !== undefined) {
-      const project = access.authenticate(context.requestHeader.get("authorization") ?? undefined);
-      call.caller = { project, entrance: call.entrance, signal: endSignal(context) };
+      call.grant = access.authenticate(context.requestHeader.get("authorization") ?? undefined);
+      requirePermission(call.grant, context.method);
+      call.caller = {
+        project: call.grant.project,
+        environments: call.grant.environments,
+        entrance: call.entrance,
+        signal: endSignal(context),
+        remainingMs: () => context.timeoutMs() ?? Number.POSITIVE_INFINITY,
+      };
     }
     if (call.refusal !== undefined) throw call.refusal;
     if (context.signal.aborted) throw toEndError(context.signal.reason);

@@ -1,5 +1,8 @@
 import type {
+  GetLimitsResponse,
   ListEventsRequest,
+  ListRejectedEventsRequest,
+  ListRejectedEventsResponse,
   TrackBatchResponse,
   TrackManyResponse,
   TrackResponse,
@@ -7,28 +10,48 @@ import type {
 import { Order } from "../../gen/sluice/v1/event_service_pb.ts";
 import { SluiceError } from "../domain/errors.ts";
 import type { OfferedEvent } from "../domain/event.ts";
+import type { GetLimits } from "../domain/get-limits.ts";
 import { guardIterator } from "../domain/guarded-iterator.ts";
 import type { EventPage, ListEvents, ListQuery } from "../domain/list-events.ts";
+import type { ListRejectedEvents } from "../domain/list-rejected-events.ts";
 import type { Caller } from "../domain/project.ts";
+import type { Quota } from "../domain/quota.ts";
 import type { Track } from "../domain/track.ts";
+import { toGetLimitsResponse } from "./limits-response.ts";
+import type { EventMethodName } from "./method-permissions.ts";
+import { toListRejectedEventsResponse } from "./rejected-response.ts";
 import { toTrackBatchResponse, toTrackManyResponse, toTrackResponse } from "./track-response.ts";
+
+/** An answer, and what the project's rate limits have left, for transports that can say so beside it. */
+export interface Answered<T> {
+  readonly message: T;
+  readonly quotas: readonly Quota[];
+}
 
 /**
  * The handlers of sluice.v1.EventService. They know neither transport: each hands them the caller and the request, its
  * events as bytes or as messages, and sends what they return. They throw nothing but SluiceError.
  */
-export interface EventHandlers {
-  track(caller: Caller, event: OfferedEvent | undefined): Promise<TrackResponse>;
-  trackMany(caller: Caller, events: readonly OfferedEvent[]): Promise<TrackManyResponse>;
+export interface EventHandlers extends Record<EventMethodName, unknown> {
+  track(caller: Caller, event: OfferedEvent | undefined): Promise<Answered<TrackResponse>>;
+  trackMany(
+    caller: Caller,
+    events: readonly OfferedEvent[],
+    options: { readonly isAtomic: boolean },
+  ): Promise<Answered<TrackManyResponse>>;
   /** Reads messages only as fast as storage takes them; ends early at shutdown, or when the sender falls silent. */
-  trackBatch(caller: Caller, messages: AsyncIterable<readonly OfferedEvent[]>): Promise<TrackBatchResponse>;
+  trackBatch(caller: Caller, messages: AsyncIterable<readonly OfferedEvent[]>): Promise<Answered<TrackBatchResponse>>;
   /** The page as it is stored; `list-response.ts` puts it into a message or into bytes. */
   listEvents(caller: Caller, request: ListEventsRequest): Promise<EventPage>;
+  listRejectedEvents(caller: Caller, request: ListRejectedEventsRequest): Promise<ListRejectedEventsResponse>;
+  getLimits(caller: Caller): Promise<GetLimitsResponse>;
 }
 
 export interface EventHandlersDeps {
   readonly track: Track;
   readonly listEvents: ListEvents;
+  readonly listRejectedEvents: ListRejectedEvents;
+  readonly getLimits: GetLimits;
   /** Aborted when the server begins to shut down: streams are cut then, so that their senders can go on elsewhere. */
   readonly shutdown: AbortSignal;
   /** How long a stream may be silent. Default 60 s. */
@@ -38,17 +61,21 @@ export interface EventHandlersDeps {
 export function createEventHandlers({
   track,
   listEvents,
+  listRejectedEvents,
+  getLimits,
   shutdown,
   streamIdleMs = 60_000,
 }: EventHandlersDeps): EventHandlers {
   return {
     async track(caller, event) {
       if (event === undefined) throw eventMissing();
-      return toTrackResponse(await track.track(caller, event));
+      const answer = await track.track(caller, event);
+      return { message: toTrackResponse(answer), quotas: answer.quotas };
     },
 
-    async trackMany(caller, events) {
-      return toTrackManyResponse(await track.trackMany(caller, events));
+    async trackMany(caller, events, options) {
+      const answer = await track.trackMany(caller, events, options);
+      return { message: toTrackManyResponse(answer), quotas: answer.quotas };
     },
 
     async trackBatch(caller, source) {
@@ -60,14 +87,23 @@ export function createEventHandlers({
       if (caller.signal.aborted) endCall();
       if (shutdown.aborted) shutDown();
       try {
-        return toTrackBatchResponse(await track.trackBatch(caller, messages));
+        const { summary, quotas } = await track.trackBatch(caller, messages);
+        return { message: toTrackBatchResponse(summary, quotas), quotas };
       } finally {
         caller.signal.removeEventListener("abort", endCall);
         shutdown.removeEventListener("abort", shutDown);
       }
     },
 
-    listEvents: (caller, request) => listEvents(caller.project, toListQuery(request)),
+    listEvents: async (caller, request) => listEvents(caller, toListQuery(request)),
+
+    async listRejectedEvents(caller, { pageSize, pageToken }) {
+      return toListRejectedEventsResponse(await listRejectedEvents(caller, { pageSize, pageToken }));
+    },
+
+    async getLimits(caller) {
+      return toGetLimitsResponse(await getLimits(caller));
+    },
   };
 }
 

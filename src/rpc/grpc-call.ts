@@ -1,14 +1,15 @@
 import type { ServerInterceptingCallInterface, ServerInterceptor, ServerListener } from "@grpc/grpc-js";
 import { Metadata, ResponderBuilder, ServerInterceptingCall, status } from "@grpc/grpc-js";
 import type { CallLog } from "../call-log.ts";
-import type { Access } from "../domain/access.ts";
+import type { Access, Grant } from "../domain/access.ts";
 import { SluiceError, toSluiceError } from "../domain/errors.ts";
-import type { Project } from "../domain/project.ts";
+import type { Caller } from "../domain/project.ts";
 import { isInsideMessage, limitMessages, refuseCompression } from "./grpc-internals.ts";
 import type { GrpcMethod } from "./grpc-methods.ts";
 import type { OpenGrpcMethod } from "./grpc-open-methods.ts";
 import { GrpcRefusal } from "./grpc-open-methods.ts";
 import { createMessageQueue } from "./message-queue.ts";
+import { requirePermission } from "./method-permissions.ts";
 import { codeNameOf, toRpcCode, toStatusBytes } from "./rpc-error.ts";
 
 type PartialStatusObject = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
@@ -54,6 +55,7 @@ function serveCall(
   const isStream = method.kind === "client-streaming" || method.kind === "open-streaming";
   let isEnded = false;
   let isRunning = false;
+  let grant: Grant | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopSending: ((error: Error) => void) | undefined;
 
@@ -86,6 +88,7 @@ function serveCall(
       entrance: "grpc",
       code,
       durationMs,
+      ...(grant && { project: grant.project.name, key: grant.keyName }),
       ...(error && { reason: error.reason }),
       ...(cause === undefined ? {} : { cause }),
     });
@@ -126,9 +129,15 @@ function serveCall(
     });
   }
 
-  async function run(keyedMethod: GrpcMethod, project: Project): Promise<void> {
+  async function run(keyedMethod: GrpcMethod, { project, environments }: Grant): Promise<void> {
     isRunning = true;
-    const caller = { project, entrance: "grpc" as const, signal: aborter.signal };
+    const caller: Caller = {
+      project,
+      environments,
+      entrance: "grpc",
+      signal: aborter.signal,
+      remainingMs: () => Number(call.getDeadline()) - Date.now(),
+    };
     try {
       const response =
         keyedMethod.kind === "unary"
@@ -161,7 +170,9 @@ function serveCall(
         return;
       }
       try {
-        void run(method, deps.access.authenticate(metadata.get("authorization")[0]?.toString()));
+        grant = deps.access.authenticate(metadata.get("authorization")[0]?.toString());
+        requirePermission(grant, method);
+        void run(method, grant);
       } catch (thrown) {
         endWithError(toSluiceError(thrown));
       }

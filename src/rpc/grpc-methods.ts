@@ -1,9 +1,13 @@
-import type { DescMessage } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { ListEventsRequest } from "../../gen/sluice/v1/event_service_pb.ts";
+import type { ListEventsRequest, ListRejectedEventsRequest } from "../../gen/sluice/v1/event_service_pb.ts";
 import {
   EventService,
+  GetLimitsRequestSchema,
+  GetLimitsResponseSchema,
   ListEventsRequestSchema,
+  ListRejectedEventsRequestSchema,
+  ListRejectedEventsResponseSchema,
   TrackBatchResponseSchema,
   TrackManyResponseSchema,
   TrackResponseSchema,
@@ -13,11 +17,12 @@ import type { Caller } from "../domain/project.ts";
 import { checkEventCount } from "./event-count.ts";
 import type { EventHandlers } from "./event-service.ts";
 import { encodeListEventsResponse } from "./list-response.ts";
+import type { EventMethodName } from "./method-permissions.ts";
 import type { WireTrackManyRequest, WireTrackRequest } from "./wire-service.ts";
 import { WireEventService } from "./wire-service.ts";
 
 /** A method of EventService as gRPC runs it: from the bytes of the request to those of the response. */
-export type GrpcMethod = { readonly name: string; readonly path: string } & (
+export type GrpcMethod = { readonly name: string; readonly localName: string; readonly path: string } & (
   | { readonly kind: "unary"; run(caller: Caller, request: Uint8Array): Promise<Uint8Array> }
   | {
       readonly kind: "client-streaming";
@@ -29,32 +34,35 @@ const { track, trackMany, trackBatch } = WireEventService.method;
 
 /** The methods of EventService over these handlers. Bytes that are not the request are MALFORMED. */
 export function createGrpcMethods(handlers: EventHandlers): GrpcMethod[] {
-  return [
-    {
+  const methods: Record<EventMethodName, GrpcMethod> = {
+    track: {
       ...nameOf(EventService.method.track),
       kind: "unary",
       async run(caller, bytes) {
         const { event } = decode<WireTrackRequest>(track?.input, bytes);
-        return toBinary(TrackResponseSchema, await handlers.track(caller, event.length === 0 ? undefined : event));
+        const { message } = await handlers.track(caller, event.length === 0 ? undefined : event);
+        return toBinary(TrackResponseSchema, message);
       },
     },
-    {
+    trackMany: {
       ...nameOf(EventService.method.trackMany),
       kind: "unary",
       async run(caller, bytes) {
-        const { events } = decodeEvents(trackMany?.input, bytes);
-        return toBinary(TrackManyResponseSchema, await handlers.trackMany(caller, events));
+        const { events, atomic } = decodeEvents(trackMany?.input, bytes);
+        const { message } = await handlers.trackMany(caller, events, { isAtomic: atomic === true });
+        return toBinary(TrackManyResponseSchema, message);
       },
     },
-    {
+    trackBatch: {
       ...nameOf(EventService.method.trackBatch),
       kind: "client-streaming",
       async run(caller, requests) {
         const messages = mapAsync(requests, (bytes) => decodeEvents(trackBatch?.input, bytes).events);
-        return toBinary(TrackBatchResponseSchema, await handlers.trackBatch(caller, messages));
+        const { message } = await handlers.trackBatch(caller, messages);
+        return toBinary(TrackBatchResponseSchema, message);
       },
     },
-    {
+    listEvents: {
       ...nameOf(EventService.method.listEvents),
       kind: "unary",
       async run(caller, bytes) {
@@ -62,11 +70,28 @@ export function createGrpcMethods(handlers: EventHandlers): GrpcMethod[] {
         return encodeListEventsResponse(await handlers.listEvents(caller, request));
       },
     },
-  ];
+    listRejectedEvents: {
+      ...nameOf(EventService.method.listRejectedEvents),
+      kind: "unary",
+      async run(caller, bytes) {
+        const request = decode<ListRejectedEventsRequest>(ListRejectedEventsRequestSchema, bytes);
+        return toBinary(ListRejectedEventsResponseSchema, await handlers.listRejectedEvents(caller, request));
+      },
+    },
+    getLimits: {
+      ...nameOf(EventService.method.getLimits),
+      kind: "unary",
+      async run(caller, bytes) {
+        decode(GetLimitsRequestSchema, bytes);
+        return toBinary(GetLimitsResponseSchema, await handlers.getLimits(caller));
+      },
+    },
+  };
+  return Object.values(methods);
 }
 
-function nameOf(method: { name: string; parent: { typeName: string } }): { name: string; path: string } {
-  return { name: method.name, path: `/${method.parent.typeName}/${method.name}` };
+function nameOf({ name, localName, parent }: DescMethod): { name: string; localName: string; path: string } {
+  return { name, localName, path: `/${parent.typeName}/${name}` };
 }
 
 function decodeEvents(desc: DescMessage | undefined, bytes: Uint8Array): WireTrackManyRequest {

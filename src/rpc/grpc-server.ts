@@ -8,6 +8,8 @@ import type { CallLog } from "../call-log.ts";
 import type { Access } from "../domain/access.ts";
 import { callLimits } from "../domain/event.ts";
 import type { ServingStatus } from "../domain/ports.ts";
+import { createTlsGate } from "../tls-gate.ts";
+import type { TlsIdentity } from "../tls-identity.ts";
 import { messageBytesMaxOf } from "./connect-methods.ts";
 import type { EventHandlers } from "./event-service.ts";
 import type { ServedGrpcMethod } from "./grpc-call.ts";
@@ -28,13 +30,17 @@ export interface GrpcServerOptions {
   readonly access: Access;
   readonly callLog: CallLog;
   readonly serving: ServingStatus;
+  /** With it, only connections over TLS are taken. */
+  readonly tls?: TlsIdentity | undefined;
   readonly limits?: Partial<GrpcServerLimits>;
 }
 
 export interface GrpcServerLimits {
   /** Connections at a time; more are closed at once. Default 10,000. */
   readonly connections: number;
-  /** How long a connection may take to send HTTP/2's preface. Default 10 s. */
+  /** How long a TLS handshake may take. Default 10 s. */
+  readonly handshakeMs: number;
+  /** How long a connection may take to send HTTP/2's preface, once a TLS handshake is done. Default 10 s. */
   readonly prefaceTimeoutMs: number;
   /** How long a call of one message may take to send it. Default 10 s. */
   readonly messageTimeoutMs: number;
@@ -55,6 +61,7 @@ export interface GrpcServerLimits {
 
 const limitDefaults: GrpcServerLimits = {
   connections: 10_000,
+  handshakeMs: 10_000,
   prefaceTimeoutMs: 10_000,
   messageTimeoutMs: 10_000,
   stallMs: 60_000,
@@ -77,7 +84,7 @@ export interface GrpcServer {
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const limits = { ...limitDefaults, ...options.limits };
   const shutdown = new AbortController();
-  const { access, callLog, handlers, serving } = options;
+  const { access, callLog, handlers, serving, tls } = options;
   const methods = limitMethods([
     ...createGrpcMethods(handlers),
     ...createOpenGrpcMethods({ serving, shutdown: shutdown.signal, idleMs: limits.reflectionIdleMs }),
@@ -102,12 +109,15 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const streams = streamSourceOf(server);
   if (streams !== undefined) guardStreams(streams, { methods, callLog, stallMs: limits.stallMs });
   const sockets = new Set<Socket>();
-  const listener = createServer({ noDelay: true }, (socket) => {
+  const serve = (socket: Socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     endWithoutPreface(socket, limits.prefaceTimeoutMs);
     injector.injectConnection(socket);
-  });
+  };
+  const gate =
+    tls && createTlsGate({ identity: tls, protocols: ["h2"], handshakeMs: limits.handshakeMs, onSocket: serve });
+  const listener = gate?.server ?? createServer({ noDelay: true }, serve);
   listener.maxConnections = limits.connections;
   const port = await bindPort(listener, { ...options, variable: "SLUICE_GRPC_PORT" });
   // A connection that cannot be accepted, for want of file descriptors perhaps, costs no other.
@@ -118,6 +128,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     async close(graceMs) {
       shutdown.abort();
       const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
+      gate?.shut();
       // It says that it is done while calls are still running (Node closes its sessions first), and its forceShutdown
       // knows no injected ones. So the connections tell.
       server.tryShutdown(() => {});

@@ -19,8 +19,10 @@ export function createStartingHandlers(): StartingHandlers {
       started = real;
     },
     track: async (caller, event) => handlers().track(caller, event),
-    trackMany: async (caller, events) => handlers().trackMany(caller, events),
+    trackMany: async (caller, events, options) => handlers().trackMany(caller, events, options),
     trackBatch: async (caller, messages) => handlers().trackBatch(caller, messages),
     listEvents: async (caller, request) => handlers().listEvents(caller, request),
+    listRejectedEvents: async (caller, request) => handlers().listRejectedEvents(caller, request),
+    getLimits: async (caller) => handlers().getLimits(caller),
   };
 }

@@ -19,9 +19,10 @@ export interface WireTrackRequest {
   readonly event: Uint8Array;
 }
 
-/** A TrackManyRequest or a TrackBatchRequest on the wire. */
+/** A TrackManyRequest or a TrackBatchRequest on the wire; only the first can be atomic. */
 export interface WireTrackManyRequest {
   readonly events: readonly Uint8Array[];
+  readonly atomic?: boolean;
 }
 
 /**

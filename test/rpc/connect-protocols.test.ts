@@ -11,6 +11,7 @@ import { describe, expect, it } from "vitest";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import { EventService, Order } from "../../gen/sluice/v1/event_service_pb.ts";
 import type { Entrance } from "../../src/domain/project.ts";
+import { lesserKeys } from "../support/test-keys.ts";
 import { testKey, useHttpServer } from "../support/use-http-server.ts";
 
 const server = useHttpServer();
@@ -96,7 +97,13 @@ describe.each(protocols)("$name", ({ connect, entrance, isJson }) => {
     const response = await client().trackMany({ events }, { headers });
 
     expect(response.results.map(({ id }) => id)).toEqual(["0", "1"]);
-    expect(handledCall()).toMatchObject({ method: "trackMany", names: ["one", "two"] });
+    expect(handledCall()).toMatchObject({ method: "trackMany", names: ["one", "two"], isAtomic: false });
+  });
+
+  it("takes TrackMany of all or none", async () => {
+    await client().trackMany({ events, atomic: true }, { headers });
+
+    expect(handledCall()).toMatchObject({ method: "trackMany", names: ["one", "two"], isAtomic: true });
   });
 
   it("takes TrackBatch", async () => {
@@ -126,6 +133,43 @@ describe.each(protocols)("$name", ({ connect, entrance, isJson }) => {
     expect(response.nextPageToken).toBe("next");
     expect(response.events).toMatchObject([{ name: "one", id: "assigned", entrance: "grpc" }]);
     expect(handledCall().request).toMatchObject({ pageSize: 7, order: Order.OLDEST_FIRST });
+  });
+
+  it("takes ListRejectedEvents", async () => {
+    const rejected = {
+      rejectTime: { seconds: 1_700_000_000n, nanos: 5_000_000 },
+      entrance: "grpc",
+      id: "a",
+      rejection: { reason: "EVENT_INVALID", field: "name", message: "is required" },
+      payload: "{}",
+    };
+    server().handlers.rejectedPage = { events: [rejected], nextPageToken: "next", omittedCount: 3n };
+
+    const response = await client().listRejectedEvents({ pageSize: 7, pageToken: "token" }, { headers });
+
+    expect(response).toMatchObject({ events: [rejected], nextPageToken: "next", omittedCount: 3n });
+    expect(handledCall().request).toMatchObject({ pageSize: 7, pageToken: "token" });
+  });
+
+  it("takes GetLimits", async () => {
+    const quota = { limit: 30n, per: { seconds: 60n }, remaining: 29n, resetAfter: { seconds: 2n } };
+    server().handlers.limits = { quotas: [quota], eventCount: 5n, callLimits: { throttleWait: { seconds: 30n } } };
+
+    const response = await client().getLimits({}, { headers });
+
+    expect(response).toMatchObject({
+      quotas: [quota],
+      eventCount: 5n,
+      callLimits: { throttleWait: { seconds: 30n } },
+    });
+    expect(handledCall()).toMatchObject({ method: "getLimits" });
+  });
+
+  it("tells the handlers of the environments that a key is bound to", async () => {
+    await client().track({ event: { name: "one" } }, { headers: { authorization: `Bearer ${lesserKeys.production}` } });
+
+    expect(handledCall().caller).toMatchObject({ environments: ["production"] });
+    expect(await server().onlyRecord()).toMatchObject({ project: "test", key: "production" });
   });
 
   it("tells Track without an event", async () => {

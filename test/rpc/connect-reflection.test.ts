@@ -60,6 +60,7 @@ describe.each([
       "sluice/v1/event.proto",
       "google/protobuf/struct.proto",
       "google/protobuf/timestamp.proto",
+      "google/protobuf/duration.proto",
     ]);
   });
 

@@ -1,8 +1,10 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
+import { EventService } from "../../gen/sluice/v1/event_service_pb.ts";
 import { SluiceError } from "../../src/domain/errors.ts";
 import type { RawProtocol } from "../support/raw-call.ts";
 import { callRaw, envelope } from "../support/raw-call.ts";
+import { lesserKeys } from "../support/test-keys.ts";
 import { testKey, useHttpServer } from "../support/use-http-server.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -62,12 +64,13 @@ describe.each(protocols)("$name", (protocol) => {
   });
 
   it.each([
-    ["no key", {}, "KEY_MISSING"],
-    ["no bearer", { authorization: "Basic abc" }, "KEY_MISSING"],
-    ["a foreign key", { authorization: "Bearer foreign" }, "KEY_INVALID"],
-  ])("refuses %s although no body is ever sent", async (_, headers, reason) => {
-    expect(await call({ headers, isOpen: true })).toMatchObject({ code: "UNAUTHENTICATED", reason });
-    expect(await server().onlyRecord()).toMatchObject({ method: "Track", code: "UNAUTHENTICATED", reason });
+    ["no key", {}, "UNAUTHENTICATED", "KEY_MISSING"],
+    ["no bearer", { authorization: "Basic abc" }, "UNAUTHENTICATED", "KEY_MISSING"],
+    ["a foreign key", { authorization: "Bearer foreign" }, "UNAUTHENTICATED", "KEY_INVALID"],
+    ["a key that lists", { authorization: `Bearer ${lesserKeys.list}` }, "PERMISSION_DENIED", "PERMISSION_MISSING"],
+  ])("refuses %s although no body is ever sent", async (_, headers, code, reason) => {
+    expect(await call({ headers, isOpen: true })).toMatchObject({ code, reason });
+    expect(await server().onlyRecord()).toMatchObject({ method: "Track", code, reason });
     expect(server().handlers.calls).toEqual([]);
   });
 
@@ -194,6 +197,21 @@ describe.each(protocols)("$name", (protocol) => {
   });
 
   it.each([
+    ["10 s without a deadline", undefined, 10_000],
+    ["the deadline that it has", 2000, 2000],
+    ["5 min at most", 999_999, 300_000],
+  ])("tells the handler how much time is left: %s", async (_, timeoutMs, leftMs) => {
+    const name = protocol.isEnveloped ? "grpc-timeout" : "connect-timeout-ms";
+    const headers = { ...auth, ...(timeoutMs && { [name]: protocol.isEnveloped ? `${timeoutMs}m` : `${timeoutMs}` }) };
+
+    await call({ body: bodyOf(protocol, goodMessage(protocol)), headers });
+
+    const remainingMs = server().handlers.calls[0]?.caller.remainingMs();
+    expect(remainingMs).toBeLessThanOrEqual(leftMs);
+    expect(remainingMs).toBeGreaterThan(leftMs - 2000);
+  });
+
+  it.each([
     ["a method", "/sluice.v1.EventService/Drop"],
     ["a method of health", "/grpc.health.v1.Health/Drop"],
   ])("answers an unknown %s in the shape of the protocol", async (_, path) => {
@@ -286,12 +304,51 @@ describe("Connect", () => {
     });
   });
 
-  it("refuses GET of ListEvents without a key", async () => {
-    const path = "/sluice.v1.EventService/ListEvents?connect=v1&encoding=json&message=%7B%7D";
+  const stores = ["track", "trackMany", "trackBatch"];
+  const lists = ["listEvents", "listRejectedEvents"];
 
-    expect(await callRaw(json, { port: server().port, method: "GET", path })).toMatchObject({
-      status: 401,
-      reason: "KEY_MISSING",
+  it.each<[string, string, string[]]>([
+    ["tracks", lesserKeys.track, [...stores, "getLimits"]],
+    ["lists", lesserKeys.list, [...lists, "getLimits"]],
+    ["may do nothing", lesserKeys.nothing, []],
+  ])("opens just its methods to a key that %s", async (_, key, opened) => {
+    for (const { name, localName, methodKind } of EventService.methods) {
+      const isEnveloped = methodKind !== "unary";
+      const contentType = isEnveloped ? "application/connect+json" : "application/json";
+      const answer = await callRaw(
+        { ...json, contentType, isEnveloped },
+        {
+          port: server().port,
+          path: `/${EventService.typeName}/${name}`,
+          headers: { authorization: `Bearer ${key}` },
+          body: isEnveloped ? envelope(Buffer.from("{}")) : Buffer.from("{}"),
+        },
+      );
+      const isOpen = opened.includes(localName);
+      expect([localName, answer.code, answer.reason]).toEqual([
+        localName,
+        isOpen ? "OK" : "PERMISSION_DENIED",
+        isOpen ? undefined : "PERMISSION_MISSING",
+      ]);
+    }
+  });
+
+  describe.each(["ListEvents", "ListRejectedEvents", "GetLimits"])("GET of %s", (method) => {
+    const path = `/sluice.v1.EventService/${method}?connect=v1&encoding=json&message=%7B%7D`;
+    const get = (headers: Record<string, string>) =>
+      callRaw(json, { port: server().port, method: "GET", path, headers });
+
+    it("is answered", async () => {
+      expect(await get(auth)).toMatchObject({ status: 200 });
+      expect(await server().onlyRecord()).toMatchObject({ method, code: "OK" });
+    });
+
+    it("is refused without a key, and with one for nothing", async () => {
+      expect(await get({})).toMatchObject({ status: 401, reason: "KEY_MISSING" });
+      expect(await get({ authorization: `Bearer ${lesserKeys.nothing}` })).toMatchObject({
+        status: 403,
+        reason: "PERMISSION_MISSING",
+      });
     });
   });
 });

@@ -7,6 +7,7 @@ import { cancel, data, headers as headersFrame, http2Preface } from "../support/
 import { openSocket } from "../support/open-socket.ts";
 import type { RawProtocol } from "../support/raw-call.ts";
 import { callRaw, envelope } from "../support/raw-call.ts";
+import { lesserKeys } from "../support/test-keys.ts";
 import { testKey, useHttpServer } from "../support/use-http-server.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -60,6 +61,34 @@ describe.each(streams)("TrackBatch, $name", (protocol) => {
 
     expect(await call(Buffer.concat([good, many]))).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "TOO_LARGE" });
     expect(server().handlers.calls[0]?.events).toHaveLength(1);
+  });
+
+  it("is refused to a key that lists, although no message is ever sent", async () => {
+    const headers = { authorization: `Bearer ${lesserKeys.list}` };
+
+    expect(await callRaw(protocol, { port: server().port, path, headers, isOpen: true })).toMatchObject({
+      code: "PERMISSION_DENIED",
+      reason: "PERMISSION_MISSING",
+    });
+    expect(server().handlers.calls).toEqual([]);
+  });
+
+  it("leaves the handler all the time that its caller asks for", async () => {
+    await call(good);
+    await callRaw(protocol, {
+      port: server().port,
+      path,
+      headers: {
+        ...auth,
+        ...(protocol.contentType.includes("grpc") ? { "grpc-timeout": "1H" } : { "connect-timeout-ms": "3600000" }),
+      },
+      body: good,
+    });
+
+    const [first, second] = server().handlers.calls.map(({ caller }) => caller.remainingMs());
+    expect(first).toBe(Number.POSITIVE_INFINITY);
+    expect(second).toBeGreaterThan(3_590_000);
+    expect(second).toBeLessThanOrEqual(3_600_000);
   });
 
   it("answers an early error though the stream goes on", async () => {

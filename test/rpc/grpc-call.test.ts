@@ -3,6 +3,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { describe, expect, it } from "vitest";
 import {
+  EventService,
   ListEventsRequestSchema,
   ListEventsResponseSchema,
   Outcome,
@@ -13,6 +14,7 @@ import {
 } from "../../gen/sluice/v1/event_service_pb.ts";
 import { encodeEvent } from "../support/events.ts";
 import { call, frame, openCall, readDetails } from "../support/raw-grpc.ts";
+import { lesserKeys } from "../support/test-keys.ts";
 import { testKey, useGrpcServers } from "../support/use-grpc-server.ts";
 import { waitUntil } from "../support/wait-until.ts";
 import { field, join, varint } from "../support/wire-fields.ts";
@@ -43,7 +45,9 @@ describe("a good call", () => {
       { bytes: join(encodeEvent({ name: "click" }), sent), entrance: "grpc" },
     ]);
     await waitUntil(() => records.length > 0);
-    expect(records).toMatchObject([{ method: "Track", entrance: "grpc", code: "OK" }]);
+    expect(records).toMatchObject([
+      { method: "Track", entrance: "grpc", code: "OK", project: project.name, key: "all" },
+    ]);
   });
 
   it("has one result for each event of TrackMany", async () => {
@@ -184,19 +188,23 @@ describe("a bad call", () => {
     });
   });
 
-  it.each<[string, Record<string, string | undefined>, string]>([
-    ["without a key", { authorization: undefined }, "KEY_MISSING"],
-    ["with a key of no project", { authorization: "Bearer wrong" }, "KEY_INVALID"],
-    ["with another scheme", { authorization: "Basic dTpw" }, "KEY_MISSING"],
-  ])("is refused %s, before any message is sent", async (_, headers, reason) => {
-    const { port } = await startServer();
+  it.each<[string, Record<string, string | undefined>, number, string]>([
+    ["without a key", { authorization: undefined }, status.UNAUTHENTICATED, "KEY_MISSING"],
+    ["with a key of no project", { authorization: "Bearer wrong" }, status.UNAUTHENTICATED, "KEY_INVALID"],
+    ["with another scheme", { authorization: "Basic dTpw" }, status.UNAUTHENTICATED, "KEY_MISSING"],
+    [
+      "with a key for nothing",
+      { authorization: `Bearer ${lesserKeys.nothing}` },
+      status.PERMISSION_DENIED,
+      "PERMISSION_MISSING",
+    ],
+  ])("is refused %s, before any message is sent", async (_, headers, code, reason) => {
+    const { port, records } = await startServer();
 
-    for (const method of ["Track", "TrackMany", "TrackBatch", "ListEvents"]) {
-      expect(await openCall(port, method, headers).end).toMatchObject({
-        code: status.UNAUTHENTICATED,
-        details: { reason, domain: "sluice" },
-      });
+    for (const { name } of EventService.methods) {
+      expect(await openCall(port, name, headers).end).toMatchObject({ code, details: { reason, domain: "sluice" } });
     }
+    expect(records.map(({ method }) => method)).toEqual(EventService.methods.map(({ name }) => name));
   });
 
   it("is UNIMPLEMENTED in an unknown compression, method or service", async () => {

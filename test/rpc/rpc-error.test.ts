@@ -1,40 +1,26 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { type TrackBatchResponse, TrackBatchResponseSchema } from "../../gen/sluice/v1/event_service_pb.ts";
-import type { ErrorReason } from "../../src/domain/errors.ts";
 import { SluiceError } from "../../src/domain/errors.ts";
 import type { BatchFailure, BatchSummary } from "../../src/domain/outcome.ts";
+import type { Quota } from "../../src/domain/quota.ts";
 import { StreamCut } from "../../src/domain/stream-cut.ts";
-import { codeNameOf, rpcCodes, toErrorDetails, toRpcCode, toStatusBytes } from "../../src/rpc/rpc-error.ts";
+import {
+  codeNameOf,
+  errorReasons,
+  rpcCodes,
+  toErrorDetails,
+  toRpcCode,
+  toStatusBytes,
+} from "../../src/rpc/rpc-error.ts";
 import { readDetails } from "../support/raw-grpc.ts";
-
-/** By number, as gRPC numbers them; a reason that is missing here does not compile. */
-const codes: Record<ErrorReason, [name: string, number: number]> = {
-  KEY_MISSING: ["UNAUTHENTICATED", 16],
-  KEY_INVALID: ["UNAUTHENTICATED", 16],
-  EVENT_INVALID: ["INVALID_ARGUMENT", 3],
-  FILTER_INVALID: ["INVALID_ARGUMENT", 3],
-  PAGE_TOKEN_INVALID: ["INVALID_ARGUMENT", 3],
-  MALFORMED: ["INVALID_ARGUMENT", 3],
-  ID_CONFLICT: ["ALREADY_EXISTS", 6],
-  TOO_LARGE: ["RESOURCE_EXHAUSTED", 8],
-  STORAGE_FULL: ["RESOURCE_EXHAUSTED", 8],
-  STORAGE_UNAVAILABLE: ["UNAVAILABLE", 14],
-  SHUTTING_DOWN: ["UNAVAILABLE", 14],
-  OVERLOADED: ["UNAVAILABLE", 14],
-  OUTCOME_UNKNOWN: ["UNAVAILABLE", 14],
-  CURSOR_EXPIRED: ["OUT_OF_RANGE", 11],
-  STREAM_IDLE: ["DEADLINE_EXCEEDED", 4],
-  CALL_ENDED: ["CANCELLED", 1],
-  DEADLINE_EXCEEDED: ["DEADLINE_EXCEEDED", 4],
-  INTERNAL: ["INTERNAL", 13],
-};
-const reasons = Object.keys(codes).filter((reason): reason is ErrorReason => reason in codes);
+import { allReasons, expectedCodes } from "./error-cases.ts";
 
 const noFailures: BatchSummary = {
   acceptedCount: 1,
   duplicateCount: 2,
   rejectedCount: 3,
+  throttledCount: 5,
   unknownCount: 4,
   lastPosition: undefined,
   nextIndex: 6,
@@ -55,8 +41,8 @@ function batchOf(summary: BatchSummary): TrackBatchResponse {
 }
 
 describe("toRpcCode", () => {
-  it.each(reasons)("has the code that the design gives to %s", (reason) => {
-    const [name, number] = codes[reason];
+  it.each(allReasons)("has the code that the design gives to %s", (reason) => {
+    const [name, number] = expectedCodes[reason];
 
     expect(codeNameOf(reason)).toBe(name);
     expect(toRpcCode(new SluiceError(reason, "text"))).toBe(number);
@@ -64,14 +50,20 @@ describe("toRpcCode", () => {
   });
 });
 
+describe("errorReasons", () => {
+  it("holds every reason once", () => {
+    expect(errorReasons).toEqual(allReasons);
+  });
+});
+
 describe("toErrorDetails", () => {
-  it.each(reasons)("names %s, and says when to try again only when the service is away", (reason) => {
+  it.each(allReasons)("names %s, and says when to try again only when the service is away", (reason) => {
     const bytes = toStatusBytes(new SluiceError(reason, "text"));
 
     expect(readDetails(bytes)).toEqual({
       reason,
       domain: "sluice",
-      ...(codes[reason][0] === "UNAVAILABLE" && { hasRetryDelay: true }),
+      ...(expectedCodes[reason][0] === "UNAVAILABLE" && { hasRetryDelay: true }),
     });
   });
 
@@ -88,6 +80,50 @@ describe("toErrorDetails", () => {
     expect(retryInfo?.value).toMatchObject({ retryDelay: { seconds: 2n, nanos: 500_000_000 } });
   });
 
+  const minute = { events: 30, perMs: 60_000 };
+  const day = { events: 15_000, perMs: 86_400_000 };
+
+  it.each<[what: string, quotas: Quota[], descriptions: string[]]>([
+    [
+      "the rate limit that is used up",
+      [
+        { limit: minute, remaining: 0, resetAfterMs: 60_000 },
+        { limit: day, remaining: 7, resetAfterMs: 1 },
+      ],
+      ["30 events per 1m"],
+    ],
+    [
+      "all that are used up",
+      [
+        { limit: minute, remaining: 0, resetAfterMs: 60_000 },
+        { limit: day, remaining: 0, resetAfterMs: 1 },
+      ],
+      ["30 events per 1m", "15000 events per 24h"],
+    ],
+    [
+      "the tightest one, when each has some left",
+      [
+        { limit: minute, remaining: 20, resetAfterMs: 20_000 },
+        { limit: day, remaining: 7, resetAfterMs: 1 },
+      ],
+      ["15000 events per 24h"],
+    ],
+  ])("blames %s", (_, quotas, descriptions) => {
+    const error = new SluiceError("RATE_LIMITED", "too many", { retryDelayMs: 10, quotas });
+    const [, , quotaFailure] = toErrorDetails(error);
+
+    expect(quotaFailure?.value).toEqual({
+      violations: descriptions.map((description) => ({ subject: "project", description })),
+    });
+  });
+
+  it("blames no rate limit for another reason, nor where none is known", () => {
+    const quotas = [{ limit: minute, remaining: 0, resetAfterMs: 60_000 }];
+
+    expect(toErrorDetails(new SluiceError("ID_CONFLICT", "used before", { quotas }))).toHaveLength(1);
+    expect(toErrorDetails(new SluiceError("RATE_LIMITED", "too many", { retryDelayMs: 10 }))).toHaveLength(2);
+  });
+
   it("keeps the cause to itself", () => {
     const error = new SluiceError("INTERNAL", "internal error", { cause: new Error("password=s3cret") });
 
@@ -101,6 +137,7 @@ describe("toStatusBytes", () => {
       acceptedCount: 1n,
       duplicateCount: 2n,
       rejectedCount: 3n,
+      throttledCount: 5n,
       unknownCount: 4n,
       lastCursor: "",
       nextIndex: 6n,
