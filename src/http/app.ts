@@ -2,6 +2,7 @@ import { STATUS_CODES } from "node:http";
 import { fastify } from "fastify";
 import type { Logger } from "pino";
 import type { ServingStatus } from "../domain/ports.ts";
+import type { TlsIdentity } from "../tls-identity.ts";
 import type { Listener } from "./listener.ts";
 import { listen } from "./listener.ts";
 import type { ListenerLimits } from "./listener-limits.ts";
@@ -22,6 +23,8 @@ export interface HttpServerOptions {
   readonly calls: CallRoutes;
   readonly serving: ServingStatus;
   readonly logger: Logger;
+  /** With it, only connections over TLS are taken. */
+  readonly tls?: TlsIdentity | undefined;
   readonly limits?: Partial<HttpLimits>;
 }
 
@@ -39,7 +42,7 @@ const limitDefaults: HttpLimits = { ...listenerLimits, bodyBytes: 1 << 20, handl
  * `/readyz` (503 while the server cannot do its work). Throws StartError for a port that cannot be had.
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<Listener> {
-  const { host, port, calls, serving, logger } = options;
+  const { host, port, calls, serving, logger, tls } = options;
   const limits = { ...limitDefaults, ...options.limits };
   const app = fastify({
     bodyLimit: limits.bodyBytes,
@@ -72,6 +75,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Liste
     port,
     limits,
     logger,
+    tls,
     onRequest(request, response) {
       if (calls.accepts(request)) void calls.handle(request, response);
       else app.routing(request, response);

@@ -2,7 +2,9 @@
 export interface ListenerLimits {
   /** Connections at a time; more are closed at once. Default 10,000. */
   readonly connections: number;
-  /** From a connection's first moment until it is clear which protocol it speaks. Default 10 s. */
+  /** For a TLS handshake. Default 10 s. */
+  readonly handshakeMs: number;
+  /** From a connection's first moment, or the end of its TLS handshake, until it is clear which protocol it speaks. Default 10 s. */
   readonly firstBytesMs: number;
   /** For the headers of a request over HTTP/1.1, and for the settings of an HTTP/2 session. Default 10 s. */
   readonly headersMs: number;
@@ -28,6 +30,7 @@ export interface ListenerLimits {
 /** The defaults. */
 export const listenerLimits: ListenerLimits = {
   connections: 10_000,
+  handshakeMs: 10_000,
   firstBytesMs: 10_000,
   headersMs: 10_000,
   headerBytes: 16 * 1024,

@@ -4,6 +4,8 @@ import type { Server, Socket } from "node:net";
 import { createServer } from "@httptoolkit/httpolyglot";
 import type { Logger } from "pino";
 import { bindPort } from "../bind-port.ts";
+import { createTlsGate } from "../tls-gate.ts";
+import type { TlsIdentity } from "../tls-identity.ts";
 import type { ListenerLimits } from "./listener-limits.ts";
 import { sessionLimits } from "./listener-limits.ts";
 import { hasValidAuthority, limitRequest } from "./request-guard.ts";
@@ -15,6 +17,8 @@ export interface ListenerOptions {
   readonly port: number;
   readonly limits: ListenerLimits;
   readonly logger: Logger;
+  /** With it, only connections over TLS are taken. */
+  readonly tls?: TlsIdentity | undefined;
   /** Answers a request. Over HTTP/2, what it gets only looks like Node's requests and responses over HTTP/1.1. */
   onRequest(request: IncomingMessage, response: ServerResponse): void;
 }
@@ -31,7 +35,7 @@ export interface Listener {
  * everything, and its errors are its own. Throws StartError for a port that cannot be had.
  */
 export async function listen(options: ListenerOptions): Promise<Listener> {
-  const { limits, logger } = options;
+  const { limits, logger, tls } = options;
   const sockets = new Map<Socket, NodeJS.Timeout | undefined>();
   const sessions = new Set<ServerHttp2Session>();
   let isClosing = false;
@@ -72,10 +76,21 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   );
   // Otherwise Node asks for the body before anyone has looked at the key. Whoever reads the body asks for it instead.
   server.on("checkContinue", serve);
-  server.maxConnections = limits.connections;
 
-  // httpolyglot passes its listeners on to the servers inside: they see a socket once its protocol is known.
-  server.on("connection", function (this: Server, socket: Socket) {
+  const gate =
+    tls &&
+    createTlsGate({
+      identity: tls,
+      protocols: ["h2", "http/1.1"],
+      handshakeMs: limits.handshakeMs,
+      onSocket: (socket) => server.emit("connection", socket),
+    });
+  const front = gate?.server ?? server;
+  front.maxConnections = limits.connections;
+
+  // httpolyglot passes its listeners on to the servers inside: they see a socket once its protocol is known. That can be
+  // at once for one that comes through the gate, and has to be after this one here.
+  server.prependListener("connection", function (this: Server, socket: Socket) {
     clearTimeout(sockets.get(socket));
     const timer = this === server ? setTimeout(() => socket.destroy(), limits.firstBytesMs) : undefined;
     if (!sockets.has(socket)) {
@@ -103,14 +118,15 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   http1.emit("listening");
   const closeIdle = () => http1.closeIdleConnections();
 
-  const port = await bindPort(server, { ...options, variable: "SLUICE_HTTP_PORT" });
-  server.on("error", (err) => logger.error({ err }, "the HTTP listener failed"));
+  const port = await bindPort(front, { ...options, variable: "SLUICE_HTTP_PORT" });
+  front.on("error", (err) => logger.error({ err }, "the HTTP listener failed"));
 
   return {
     port,
     async close(graceMs) {
       isClosing = true;
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const closed = new Promise<void>((resolve) => front.close(() => resolve()));
+      gate?.shut();
       for (const session of sessions) session.close();
       for (const [socket, timer] of sockets) if (timer !== undefined) socket.destroy();
       closeIdle();
