@@ -1,0 +1,163 @@
+import { describe, expect, it } from "vitest";
+import type { ListedEvent, Listing } from "./checker.ts";
+import { checkHistory } from "./checker.ts";
+import type { Answer, CallAnswer, CallRecord, History } from "./history.ts";
+
+const cursorOf = (id: string) => `cursor of ${id}`;
+const accepted = (id: string): Answer => ({ kind: "accepted", cursor: cursorOf(id) });
+const duplicate = (id: string): Answer => ({ kind: "duplicate", cursor: cursorOf(id) });
+const refused: Answer = { kind: "refused", reason: "STORAGE_FULL" };
+const unknown: Answer = { kind: "unknown", reason: "OUTCOME_UNKNOWN" };
+
+function call(ids: string[], answers?: Answer[], rest: Partial<CallAnswer> = {}, writer = "w"): CallRecord {
+  return { writer, ids, ...(answers && { answer: { answers, ...rest } }) };
+}
+
+function historyOf(...calls: CallRecord[]): History {
+  return { calls, offered: new Map(calls.flatMap(({ ids }) => ids).map((id) => [id, `digest of ${id}`])) };
+}
+
+function listed(id: string, changes: Partial<ListedEvent> = {}): ListedEvent {
+  return { id, cursor: cursorOf(id), digest: `digest of ${id}`, ...changes };
+}
+
+function listingOf(events: (string | ListedEvent)[], changes: Partial<Listing> = {}): Listing {
+  const oldestFirst = events.map((event) => (typeof event === "string" ? listed(event) : event));
+  return { oldestFirst, newestFirst: oldestFirst.toReversed(), passes: [], ...changes };
+}
+
+describe("checkHistory", () => {
+  const two = historyOf(call(["a"], [accepted("a")]), call(["b"], [accepted("b")]));
+
+  it.each<[string, History, Listing]>([
+    ["what was acknowledged, once and in order", two, listingOf(["a", "b"])],
+    ["an unknown event that is there", historyOf(call(["a"], [unknown])), listingOf(["a"])],
+    ["an unknown event that is not there", historyOf(call(["a"], [unknown])), listingOf([])],
+    ["a call that never ended", historyOf(call(["a"])), listingOf(["a"])],
+    ["a refused event that is not there", historyOf(call(["a"], [refused])), listingOf([])],
+    [
+      "a refused event that another call stored",
+      historyOf(call(["a"], [refused]), call(["a"], [accepted("a")])),
+      listingOf(["a"]),
+    ],
+    [
+      "a refused event that an earlier call may have stored",
+      historyOf(call(["a"], [unknown]), call(["a"], [refused])),
+      listingOf(["a"]),
+    ],
+    [
+      "a duplicate behind what came after the original",
+      historyOf(call(["a"], [unknown]), call(["b", "a"], [accepted("b"), duplicate("a")])),
+      listingOf(["a", "b"]),
+    ],
+    [
+      "writers that overtake each other",
+      historyOf(call(["a"], [accepted("a")], {}, "one"), call(["b"], [accepted("b")], {}, "two")),
+      listingOf(["b", "a"]),
+    ],
+    [
+      "the last cursor of a stream in which any event may be the last new one",
+      historyOf(call(["a", "b"], [{ kind: "stored" }, { kind: "stored" }], { lastCursor: cursorOf("a") })),
+      listingOf(["a", "b"]),
+    ],
+    [
+      "a pass that saw the first events",
+      two,
+      listingOf(["a", "b"], { passes: [{ cursors: [cursorOf("a")], isComplete: true, acceptedBefore: 1 }] }),
+    ],
+    [
+      "a pass that was broken off",
+      two,
+      listingOf(["a", "b"], { passes: [{ cursors: [], isComplete: false, acceptedBefore: 2 }] }),
+    ],
+  ])("has nothing against %s", (_, history, listing) => {
+    expect(checkHistory(history, listing)).toEqual([]);
+  });
+
+  it.each<[string, History, Listing, string[]]>([
+    ["an accepted event that is not there", two, listingOf(["a"]), ["lost"]],
+    [
+      "a duplicate that is not there",
+      historyOf(call(["a"], [unknown]), call(["a"], [duplicate("a")])),
+      listingOf([]),
+      ["lost"],
+    ],
+    [
+      "a duplicate of what was refused, for then it was stored",
+      historyOf(call(["a"], [refused]), call(["a"], [duplicate("a")])),
+      listingOf(["a"]),
+      ["duplicate of nothing"],
+    ],
+    ["an event stored without a cursor told", historyOf(call(["a"], [{ kind: "stored" }])), listingOf([]), ["lost"]],
+    ["an id stored twice", two, listingOf(["a", "b", listed("a", { cursor: "another" })]), ["stored twice"]],
+    [
+      "an unknown event stored twice",
+      historyOf(call(["a"], [unknown])),
+      listingOf(["a", listed("a", { cursor: "2" })]),
+      ["stored twice"],
+    ],
+    ["a refused event that is there", historyOf(call(["a"], [refused])), listingOf(["a"]), ["stored though refused"]],
+    ["an event that nobody sent", historyOf(), listingOf(["a"]), ["never sent"]],
+    ["an event with another content", two, listingOf([listed("a", { digest: "x" }), "b"]), ["altered"]],
+    ["another cursor than was told", two, listingOf([listed("a", { cursor: "x" }), "b"]), ["wrong cursor"]],
+    [
+      "a duplicate told another cursor than the original's",
+      historyOf(call(["a"], [unknown]), call(["a"], [{ kind: "duplicate", cursor: "x" }])),
+      listingOf(["a"]),
+      ["wrong cursor"],
+    ],
+    [
+      "a last cursor that is not the last accepted event's",
+      historyOf(call(["a", "b"], [{ kind: "accepted" }, { kind: "accepted" }], { lastCursor: cursorOf("a") })),
+      listingOf(["a", "b"]),
+      ["wrong cursor"],
+    ],
+    [
+      "events of one call in another order",
+      historyOf(call(["a", "b"], [accepted("a"), accepted("b")])),
+      listingOf(["b", "a"]),
+      ["reordered"],
+    ],
+    ["events of one writer's calls in another order", two, listingOf(["b", "a"]), ["reordered"]],
+    [
+      "a conflict, as no writer changes a payload",
+      historyOf(call(["a"], [{ kind: "refused", reason: "ID_CONFLICT" }])),
+      listingOf([]),
+      ["conflict"],
+    ],
+    [
+      "an answer whose counts do not add up",
+      historyOf(call(["a"], [accepted("a")], { fault: "counts" })),
+      listingOf(["a"]),
+      ["unsound answer"],
+    ],
+    ["a gap in one order", two, listingOf(["a", "b"], { newestFirst: [listed("b")] }), ["page gap"]],
+    [
+      "a gap in the other order",
+      historyOf(call(["a"], [unknown]), call(["b"], [accepted("b")])),
+      listingOf(["b"], { newestFirst: [listed("b"), listed("a")] }),
+      ["page gap"],
+    ],
+    [
+      "pages that overlap",
+      two,
+      listingOf(["a", "b"], { newestFirst: [listed("b"), listed("b"), listed("a")] }),
+      ["page overlap"],
+    ],
+    ["orders that disagree", two, listingOf(["a", "b"], { newestFirst: [listed("a"), listed("b")] }), ["reordered"]],
+    [
+      "a pass that left out an event",
+      two,
+      listingOf(["a", "b"], { passes: [{ cursors: [cursorOf("b")], isComplete: false, acceptedBefore: 0 }] }),
+      ["skipped while written"],
+    ],
+    [
+      "a pass that ended too early",
+      two,
+      listingOf(["a", "b"], { passes: [{ cursors: [cursorOf("a")], isComplete: true, acceptedBefore: 2 }] }),
+      ["skipped while written"],
+    ],
+  ])("objects to %s", (_, history, listing, kinds) => {
+    expect(checkHistory(history, listing).map(({ kind }) => kind)).toEqual(kinds);
+  });
+});

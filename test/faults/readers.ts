@@ -1,0 +1,54 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Order } from "../../gen/sluice/v1/event_service_pb.ts";
+import type { ListedEvent, Pass } from "./checker.ts";
+import type { EventClient, EventClients } from "./event-clients.ts";
+import type { RecordedHistory } from "./history.ts";
+import { digestEvent } from "./sample-events.ts";
+import type { SeededRandom } from "./seeded-random.ts";
+
+/** Pages through everything. Rejects when a page does. */
+export async function listAll(client: EventClient, order: Order, pageSize: number): Promise<ListedEvent[]> {
+  const events: ListedEvent[] = [];
+  for (let pageToken = ""; ; ) {
+    const page = await client.listEvents({ order, pageSize, pageToken }, { timeoutMs: 10_000 });
+    for (const event of page.events) {
+      events.push({ id: event.id, cursor: event.cursor, digest: digestEvent(event) });
+    }
+    if (page.nextPageToken === "") return events;
+    pageToken = page.nextPageToken;
+  }
+}
+
+/** What a reader works with. */
+export interface ReaderDeps {
+  /** Of the server as it runs now. */
+  readonly clients: () => EventClients;
+  readonly history: RecordedHistory;
+  readonly random: SeededRandom;
+  readonly stop: AbortSignal;
+}
+
+/** Pages through everything again and again while it grows, until it is stopped. A page that fails is asked for again. */
+export async function runReader({ clients, history, random, stop }: ReaderDeps): Promise<Pass[]> {
+  const passes: Pass[] = [];
+  while (!stop.aborted) {
+    const acceptedBefore = history.count("accepted");
+    const cursors: string[] = [];
+    let isComplete = false;
+    for (let pageToken = ""; !isComplete && !stop.aborted; ) {
+      const { connect, grpc } = clients();
+      const request = { order: Order.OLDEST_FIRST, pageSize: random.between(100, 1000), pageToken };
+      const page = await (random.chance(0.5) ? connect : grpc)
+        .listEvents(request, { timeoutMs: 5_000 })
+        .catch(() => undefined);
+      if (page !== undefined) {
+        cursors.push(...page.events.map(({ cursor }) => cursor));
+        pageToken = page.nextPageToken;
+        isComplete = pageToken === "";
+      }
+      await sleep(random.between(1, 15), undefined, { signal: stop }).catch(() => {});
+    }
+    passes.push({ cursors, isComplete, acceptedBefore });
+  }
+  return passes;
+}
