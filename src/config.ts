@@ -3,9 +3,12 @@ import { fileURLToPath } from "node:url";
 import type { DevKey } from "./dev-key.ts";
 import { readDevKey, resolveDevKey, saveDevKey } from "./dev-key.ts";
 import { StartError } from "./domain/start-error.ts";
+import type { ClientTls, TlsFiles } from "./tls-files.ts";
+import { nameServerTlsFiles, readClientTls } from "./tls-files.ts";
 import { warnOfUnknownVariables } from "./unknown-variables.ts";
 import {
   clientVariables,
+  developmentVariables,
   isLoopback,
   type LogLevel,
   parseVariables,
@@ -15,7 +18,9 @@ import {
 
 /** What the server is told by its environment. Frozen. */
 export interface ServerConfig {
-  /** SLUICE_HOST: the address to listen on, a loopback one. Default 127.0.0.1. */
+  /** SLUICE_CONFIG, absolute: the file of the projects. Absent: the development project only. */
+  readonly configPath: string | undefined;
+  /** SLUICE_HOST: the address to listen on; a loopback one without a file of projects. Default 127.0.0.1. */
   readonly host: string;
   /** SLUICE_HTTP_PORT. 0: any free one. Default 8080. */
   readonly httpPort: number;
@@ -29,8 +34,10 @@ export interface ServerConfig {
   readonly dataDir: string;
   /** SLUICE_LOG_LEVEL. Default info. */
   readonly logLevel: LogLevel;
-  /** The key of the development project; `keepDevKey` stores it. */
-  readonly devKey: DevKey;
+  /** The key of the development project; `keepDevKey` stores it. Absent with a file of projects. */
+  readonly devKey: DevKey | undefined;
+  /** SLUICE_TLS_CERT, SLUICE_TLS_KEY and SLUICE_TLS_CLIENT_CA. Absent: no TLS. */
+  readonly tls: TlsFiles | undefined;
 }
 
 /** What the command line is told by its environment. Frozen. */
@@ -39,6 +46,8 @@ export interface ClientConfig {
   readonly url: string;
   /** SLUICE_KEY, else, for a server on this machine, the development key that a server wrote here. */
   readonly key: string;
+  /** What SLUICE_TLS_CA, SLUICE_TLS_CLIENT_CERT and SLUICE_TLS_CLIENT_KEY hold. Absent: none of them is set. */
+  readonly tls: ClientTls | undefined;
 }
 
 /** A configuration, and what its reader should be told; neither holds a key or a password. */
@@ -49,12 +58,14 @@ export interface Read<Config> {
 
 /** The server's configuration; an empty variable counts as unset. Throws StartError, with a line for each fault. */
 export function readServerConfig(env: NodeJS.ProcessEnv, folder = process.cwd()): Read<ServerConfig> {
-  const values = parseVariables(serverVariables, env);
+  const configPath = readConfigPath(env, folder);
+  const values = parseVariables(configPath === undefined ? developmentVariables : serverVariables, env);
   if (values.SLUICE_HTTP_PORT === values.SLUICE_GRPC_PORT && values.SLUICE_HTTP_PORT !== 0) {
     throw new StartError(`SLUICE_HTTP_PORT and SLUICE_GRPC_PORT are both ${values.SLUICE_HTTP_PORT}; they must differ`);
   }
   const dataDir = resolve(folder, values.SLUICE_DATA_DIR);
   const config: ServerConfig = {
+    configPath,
     host: values.SLUICE_HOST,
     httpPort: values.SLUICE_HTTP_PORT,
     grpcPort: values.SLUICE_GRPC_PORT,
@@ -62,14 +73,24 @@ export function readServerConfig(env: NodeJS.ProcessEnv, folder = process.cwd())
     redisServer: values.SLUICE_REDIS_SERVER,
     dataDir,
     logLevel: values.SLUICE_LOG_LEVEL,
-    devKey: Object.freeze(resolveDevKey(dataDir, values.SLUICE_DEV_KEY)),
+    devKey: configPath === undefined ? Object.freeze(resolveDevKey(dataDir, values.SLUICE_DEV_KEY)) : undefined,
+    tls: nameServerTlsFiles(values, folder),
   };
-  return { config: Object.freeze(config), warnings: warnOfUnknownVariables(env, variableNames) };
+  const warnings = warnOfUnknownVariables(env, variableNames);
+  if (configPath !== undefined && values.SLUICE_DEV_KEY !== undefined) {
+    warnings.push("SLUICE_DEV_KEY has no effect: with SLUICE_CONFIG, there is no development project");
+  }
+  return { config: Object.freeze(config), warnings };
 }
 
-/** Stores the development key where the command line and the next start look for it. Throws StartError. */
+/** SLUICE_CONFIG, absolute; undefined when it is not set. */
+export function readConfigPath(env: NodeJS.ProcessEnv, folder = process.cwd()): string | undefined {
+  return env.SLUICE_CONFIG ? resolve(folder, env.SLUICE_CONFIG) : undefined;
+}
+
+/** Stores the development key, if there is one, where the command line and the next start look for it. Throws StartError. */
 export function keepDevKey({ dataDir, devKey }: Pick<ServerConfig, "dataDir" | "devKey">): void {
-  saveDevKey(dataDir, devKey.key);
+  if (devKey !== undefined) saveDevKey(dataDir, devKey.key);
 }
 
 /**
@@ -87,7 +108,13 @@ export function readClientConfig(
   const isDataDirGiven = Boolean(env.SLUICE_DATA_DIR);
   const folders = isDataDirGiven ? [resolve(folder, values.SLUICE_DATA_DIR)] : [folder, ownFolder].map(toDataDir);
   const key = values.SLUICE_KEY ?? findDevKey(url, [...new Set(folders)]);
-  return { config: Object.freeze({ url, key }), warnings: warnOfUnknownVariables(env, variableNames) };
+  const tls = readClientTls(values, folder);
+  const warnings = warnOfUnknownVariables(env, variableNames);
+  if (tls !== undefined && !url.startsWith("https:")) {
+    const name = tls.ca === undefined ? "SLUICE_TLS_CLIENT_CERT" : "SLUICE_TLS_CA";
+    warnings.push(`${name} has no effect: SLUICE_URL is not https://`);
+  }
+  return { config: Object.freeze({ url, key, tls }), warnings };
 }
 
 function toDataDir(folder: string): string {

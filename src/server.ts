@@ -1,19 +1,25 @@
 import type { Logger } from "pino";
-import { createCallLog } from "./call-log.ts";
+import { type CallLog, createCallLog } from "./call-log.ts";
 import { keepDevKey, type ServerConfig } from "./config.ts";
-import { createAccess, digestKey } from "./domain/access.ts";
+import { createAccess } from "./domain/access.ts";
+import { createGetLimits } from "./domain/get-limits.ts";
 import { createListEvents } from "./domain/list-events.ts";
-import type { Project } from "./domain/project.ts";
+import { createListRejectedEvents } from "./domain/list-rejected-events.ts";
+import { createRejectedRecorder } from "./domain/record-rejected.ts";
 import { createTrack } from "./domain/track.ts";
 import { startHttpServer } from "./http/app.ts";
+import { createProjects, developmentProject } from "./projects.ts";
 import { lockDataFolder } from "./redis/embedded/data-folder-lock.ts";
 import { startEmbeddedRedis } from "./redis/embedded/embedded-redis.ts";
 import { openStorage, type Storage } from "./redis/storage.ts";
+import { type WatchedProjects, watchProjects } from "./reload.ts";
 import { createConnectRoutes } from "./rpc/connect-routes.ts";
-import { createEventHandlers } from "./rpc/event-service.ts";
+import { createEventHandlers, type EventHandlers } from "./rpc/event-service.ts";
 import { startGrpcServer } from "./rpc/grpc-server.ts";
 import { createStartingHandlers } from "./rpc/starting-handlers.ts";
 import { createServing } from "./serving.ts";
+import { systemClock } from "./system-clock.ts";
+import { watchTlsIdentity } from "./tls-identity.ts";
 
 /** A server that serves. */
 export interface RunningServer {
@@ -21,8 +27,19 @@ export interface RunningServer {
   readonly httpAddress: string;
   /** Host and port of gRPC alone. */
   readonly grpcAddress: string;
+  /** What both ports take connections with; absent when it is not TLS. */
+  readonly tls: ServedTls | undefined;
+  /** Reads anew what can change while it serves. Never throws. */
+  reload(): void;
   /** Lets calls in flight finish, then stops all that was started, within 10 s. */
   close(): Promise<void>;
+}
+
+/** What a client has to know of TLS. */
+export interface ServedTls {
+  /** The file of the certificate chain. */
+  readonly certFile: string;
+  readonly isClientCertificateRequired: boolean;
 }
 
 export interface StartOptions {
@@ -39,9 +56,6 @@ const closeMs = {
   /** For what is on its way to storage after that. */
   drain: 1000,
 };
-
-/** The only project until there is a configuration. */
-const devProject: Project = { name: "dev", dedupeWindowMs: 7 * 24 * 60 * 60 * 1000 };
 
 /** Starts everything, and resolves when it serves. Throws StartError; then nothing is left running. */
 export async function startServer(
@@ -65,15 +79,19 @@ export async function startServer(
   async function start(): Promise<RunningServer> {
     const callLog = createCallLog(logger);
     closers.push(() => callLog.stop());
-    const access = createAccess(new Map([[digestKey(config.devKey.key), devProject]]));
+    const watched = openProjects(config, logger);
+    closers.push(() => watched.stop());
+    const access = createAccess(watched.projects.readGrants);
     const handlers = createStartingHandlers();
     const { host } = config;
+    const tls = config.tls && watchTlsIdentity({ files: config.tls, logger });
+    closers.push(() => tls?.stop());
 
     // The ports first: a second server on this machine then stops before it touches the data folder.
-    const grpc = await startGrpcServer({ host, port: config.grpcPort, handlers, access, callLog, serving });
+    const grpc = await startGrpcServer({ host, port: config.grpcPort, handlers, access, callLog, serving, tls });
     listeners.push(grpc);
     const calls = createConnectRoutes({ handlers, access, callLog, serving, shutdown: shutdown.signal });
-    const http = await startHttpServer({ host, port: config.httpPort, calls, serving, logger });
+    const http = await startHttpServer({ host, port: config.httpPort, calls, serving, logger, tls });
     listeners.push(http);
 
     storage = await openStorage({
@@ -83,14 +101,36 @@ export async function startServer(
       signal,
     });
     closers.push(() => storage?.close(closeMs.drain));
-    const { log, pageTokens } = storage;
-    const clock = { nowMs: () => Date.now() };
-    const track = createTrack({ log, clock, onOutcomes: callLog.countOutcomes });
-    const listEvents = createListEvents(log, pageTokens);
-    handlers.start(createEventHandlers({ track, listEvents, shutdown: shutdown.signal }));
+    handlers.start(createHandlers(storage, callLog));
     keepDevKey(config);
     serving.update();
-    return { httpAddress: toAddress(host, http.port), grpcAddress: toAddress(host, grpc.port), close };
+    logger.info(
+      config.configPath === undefined
+        ? "SLUICE_CONFIG is not set: serving the development project only, on loopback only"
+        : `serving the projects of ${config.configPath}`,
+    );
+    return {
+      httpAddress: toAddress(host, http.port),
+      grpcAddress: toAddress(host, grpc.port),
+      tls: config.tls && { certFile: config.tls.cert.path, isClientCertificateRequired: config.tls.ca !== undefined },
+      reload() {
+        watched.reload();
+        tls?.reload();
+      },
+      close,
+    };
+  }
+
+  function createHandlers({ log, pageTokens, rejectedEvents }: Storage, callLog: CallLog): EventHandlers {
+    const clock = systemClock;
+    const onRejected = createRejectedRecorder({ rejectedEvents, clock, shutdown: shutdown.signal });
+    return createEventHandlers({
+      track: createTrack({ log, clock, onOutcomes: callLog.countOutcomes, onRejected }),
+      listEvents: createListEvents(log, pageTokens),
+      listRejectedEvents: createListRejectedEvents(rejectedEvents, pageTokens),
+      getLimits: createGetLimits(log),
+      shutdown: shutdown.signal,
+    });
   }
 
   async function startRedis(): Promise<string> {
@@ -108,6 +148,12 @@ export async function startServer(
     await close();
     throw error;
   }
+}
+
+function openProjects({ configPath, devKey }: ServerConfig, logger: Logger): WatchedProjects {
+  if (configPath !== undefined) return watchProjects({ path: configPath, logger });
+  const projects = createProjects(devKey === undefined ? [] : [developmentProject(devKey.key)]);
+  return { projects, reload() {}, stop() {} };
 }
 
 /** Host and port as a URL writes them. */

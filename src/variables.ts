@@ -12,12 +12,10 @@ const port = z.string().refine(isPort, "a port: a number from 0 (any free one) t
 
 const dataDir = z.string().default("data");
 
-/** What the server is told. */
+/** What the server is told when it has a file of projects. */
 export const serverVariables = z.object({
-  SLUICE_HOST: z
-    .string()
-    .refine(isLoopback, "a loopback address, such as 127.0.0.1, as the development project is served to no one else")
-    .default("127.0.0.1"),
+  SLUICE_CONFIG: z.string().optional(),
+  SLUICE_HOST: z.string().refine(isHost, "an address of this machine, or a name of it").default("127.0.0.1"),
   SLUICE_HTTP_PORT: port.default(8080),
   SLUICE_GRPC_PORT: port.default(50051),
   SLUICE_REDIS_URL: z
@@ -27,6 +25,22 @@ export const serverVariables = z.object({
   SLUICE_REDIS_SERVER: z.string().optional(),
   SLUICE_DATA_DIR: dataDir,
   SLUICE_LOG_LEVEL: z.enum(logLevels, `one of ${logLevels.join(", ")}`).default("info"),
+  SLUICE_DEV_KEY: z.string().optional(),
+  SLUICE_TLS_CERT: z.string().optional(),
+  SLUICE_TLS_KEY: z.string().optional(),
+  SLUICE_TLS_CLIENT_CA: z.string().optional(),
+});
+
+/** What the server is told when it has none: it then serves the development project only. */
+export const developmentVariables = serverVariables.extend({
+  SLUICE_HOST: z
+    .string()
+    .refine(
+      isLoopback,
+      "a loopback address, such as 127.0.0.1, as the development project is served to no one else; for any other, " +
+        "SLUICE_CONFIG must name a file of projects",
+    )
+    .default("127.0.0.1"),
   SLUICE_DEV_KEY: z.string().refine(isDevKey, devKeyExpectation).optional(),
 });
 
@@ -41,6 +55,9 @@ export const clientVariables = z.object({
     .regex(/^[\x21-\x7e]+$/, "visible ASCII characters")
     .optional(),
   SLUICE_DATA_DIR: dataDir,
+  SLUICE_TLS_CA: z.string().optional(),
+  SLUICE_TLS_CLIENT_CERT: z.string().optional(),
+  SLUICE_TLS_CLIENT_KEY: z.string().optional(),
 });
 
 /** Every variable of Sluice: server and command line know one set of names. */
@@ -65,6 +82,10 @@ function describe(name: string, given: NodeJS.ProcessEnv, expected: string): str
 
 function isPort(text: string): boolean {
   return /^\d{1,5}$/.test(text) && Number(text) <= 65_535;
+}
+
+function isHost(text: string): boolean {
+  return isIP(text) !== 0 || /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(text);
 }
 
 const loopback = new BlockList();

@@ -17,18 +17,19 @@ const CONNECT = ["@connectrpc/connect", "@connectrpc/connect-node"];
 const GRPC = ["@grpc/grpc-js"];
 const HTTP = ["fastify", "@fastify/*", "@httptoolkit/httpolyglot", "zod"];
 const LOGGER = ["pino"];
+const TLS = ["src/tls-gate.ts", "src/tls-identity.ts"];
 
 /** What each layer may import. A layer is a folder of src/, or a file directly in it. */
 const ALLOWED: Record<string, Rule> = {
   domain: { from: ["src/domain/", ...MESSAGES], packages: [...PROTOBUF, "node:crypto"] },
   redis: { from: ["src/redis/", "src/domain/"], packages: ["ioredis", "node:*"], types: LOGGER },
   rpc: {
-    from: ["src/rpc/", "src/domain/", "src/bind-port.ts", "src/call-log.ts", "gen/"],
+    from: ["src/rpc/", "src/domain/", "src/bind-port.ts", "src/call-log.ts", ...TLS, "gen/"],
     packages: [...PROTOBUF, ...CONNECT, ...GRPC, "node:*"],
     types: LOGGER,
   },
   http: {
-    from: ["src/http/", "src/domain/", "src/bind-port.ts", "src/call-log.ts"],
+    from: ["src/http/", "src/domain/", "src/bind-port.ts", "src/call-log.ts", ...TLS],
     packages: [...HTTP, ...CONNECT, "node:*"],
     types: LOGGER,
   },
@@ -39,12 +40,37 @@ const ALLOWED: Record<string, Rule> = {
   "bind-port.ts": { from: ["src/domain/"], packages: ["node:*"] },
   "call-log.ts": { from: ["src/domain/"], packages: [], types: LOGGER },
   "config.ts": {
-    from: ["src/domain/", "src/dev-key.ts", "src/variables.ts", "src/unknown-variables.ts"],
+    from: ["src/domain/", "src/dev-key.ts", "src/variables.ts", "src/unknown-variables.ts", "src/tls-files.ts"],
     packages: ["node:*"],
   },
   "variables.ts": { from: ["src/domain/", "src/dev-key.ts"], packages: ["zod", "node:*"] },
-  "unknown-variables.ts": { from: [], packages: [] },
+  "unknown-variables.ts": { from: ["src/nearest-name.ts"], packages: [] },
+  "nearest-name.ts": { from: [], packages: [] },
   "dev-key.ts": { from: ["src/domain/"], packages: ["node:*"] },
+  "tls-files.ts": { from: ["src/domain/"], packages: ["node:*"] },
+  "tls-identity.ts": { from: ["src/domain/", "src/tls-files.ts"], packages: ["node:*"], types: LOGGER },
+  "tls-gate.ts": { from: ["src/tls-identity.ts"], packages: ["node:*"] },
+  "duration.ts": { from: [], packages: [] },
+  "yaml-text.ts": { from: ["src/domain/"], packages: ["yaml"] },
+  "project-schema.ts": { from: ["src/domain/", "src/duration.ts"], packages: ["zod"] },
+  "project-fault.ts": { from: ["src/nearest-name.ts"], packages: [] },
+  "project-checks.ts": {
+    from: ["src/domain/", "src/duration.ts", "src/project-fault.ts", "src/project-schema.ts"],
+    packages: [],
+    types: ["zod"],
+  },
+  "project-file.ts": {
+    from: ["src/domain/", "src/project-", "src/yaml-text.ts"],
+    packages: ["node:*"],
+    types: ["zod"],
+  },
+  "projects.ts": { from: ["src/domain/", "src/project-file.ts"], packages: [] },
+  "reload.ts": {
+    from: ["src/domain/", "src/project-file.ts", "src/projects.ts"],
+    packages: ["node:*"],
+    types: LOGGER,
+  },
+  "system-clock.ts": { from: ["src/domain/"], packages: ["node:*"] },
   "logger.ts": { from: [], packages: ["pino", "pino-pretty"] },
   "serving.ts": { from: ["src/domain/"], packages: [] },
   "server.ts": {
@@ -52,7 +78,7 @@ const ALLOWED: Record<string, Rule> = {
     packages: [...PROTOBUF, ...CONNECT, ...GRPC, ...HTTP, "pino", "pino-pretty", "node:*"],
   },
   "main.ts": {
-    from: ["src/cli/", "src/config.ts", "src/logger.ts", "src/server.ts"],
+    from: ["src/cli/", "src/config.ts", "src/logger.ts", "src/project-file.ts", "src/server.ts"],
     packages: ["commander", "node:*"],
   },
 };

@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { keepDevKey, readClientConfig, readServerConfig } from "../src/config.ts";
-import { saveDevKey } from "../src/dev-key.ts";
+import { readDevKey, saveDevKey } from "../src/dev-key.ts";
 import { StartError } from "../src/domain/start-error.ts";
+import { variableNames } from "../src/variables.ts";
+import { createTestCa } from "./support/certificates.ts";
 
 let folder = "";
 beforeEach(() => {
@@ -28,6 +30,7 @@ describe("readServerConfig", () => {
     const { config, warnings } = readServerConfig({ SLUICE_HOST: "", SLUICE_HTTP_PORT: "", PATH: "/bin" }, folder);
 
     expect(config).toEqual({
+      configPath: undefined,
       host: "127.0.0.1",
       httpPort: 8080,
       grpcPort: 50051,
@@ -51,6 +54,9 @@ describe("readServerConfig", () => {
       SLUICE_DATA_DIR: "elsewhere/../kept",
       SLUICE_LOG_LEVEL: "debug",
       SLUICE_DEV_KEY: key,
+      SLUICE_TLS_CERT: "tls.crt",
+      SLUICE_TLS_KEY: "/etc/tls.key",
+      SLUICE_TLS_CLIENT_CA: "ca.crt",
     };
 
     expect(readServerConfig(env, folder).config).toEqual({
@@ -62,6 +68,11 @@ describe("readServerConfig", () => {
       dataDir: join(folder, "kept"),
       logLevel: "debug",
       devKey: { key, isNew: false },
+      tls: {
+        cert: { variable: "SLUICE_TLS_CERT", path: join(folder, "tls.crt") },
+        key: { variable: "SLUICE_TLS_KEY", path: "/etc/tls.key" },
+        ca: { variable: "SLUICE_TLS_CLIENT_CA", path: join(folder, "ca.crt") },
+      },
     });
   });
 
@@ -76,7 +87,7 @@ describe("readServerConfig", () => {
     });
 
     expect(faults).toEqual([
-      'SLUICE_HOST is "0.0.0.0"; it must be a loopback address, such as 127.0.0.1, as the development project is served to no one else',
+      'SLUICE_HOST is "0.0.0.0"; it must be a loopback address, such as 127.0.0.1, as the development project is served to no one else; for any other, SLUICE_CONFIG must name a file of projects',
       'SLUICE_HTTP_PORT is "65536"; it must be a port: a number from 0 (any free one) to 65535',
       'SLUICE_GRPC_PORT is "1e3"; it must be a port: a number from 0 (any free one) to 65535',
       "SLUICE_REDIS_URL is not valid; it must be redis://host:port, rediss://host:port or the absolute path of a unix socket",
@@ -95,6 +106,12 @@ describe("readServerConfig", () => {
       expect(faultsOf({ SLUICE_HOST: host })).toEqual([expect.stringMatching(/^SLUICE_HOST is .* loopback/)]);
     },
   );
+
+  it("refuses a certificate without its key", () => {
+    expect(faultsOf({ SLUICE_TLS_CERT: "tls.crt" })).toEqual([
+      "SLUICE_TLS_CERT is set, but not SLUICE_TLS_KEY; a certificate needs its key",
+    ]);
+  });
 
   it("refuses one port for two listeners", () => {
     expect(faultsOf({ SLUICE_GRPC_PORT: "8080" })).toEqual([
@@ -115,7 +132,52 @@ describe("readServerConfig", () => {
     const { config } = readServerConfig({}, folder);
     keepDevKey(config);
 
-    expect(readServerConfig({}, folder).config.devKey).toEqual({ key: config.devKey.key, isNew: false });
+    expect(readServerConfig({}, folder).config.devKey).toEqual({ key: config.devKey?.key, isNew: false });
+  });
+
+  describe("with SLUICE_CONFIG", () => {
+    it.each(["0.0.0.0", "::", "10.0.0.1", "events.example.org", "localhost"])("listens on %s", (host) => {
+      const { config } = readServerConfig({ SLUICE_CONFIG: "sluice.yaml", SLUICE_HOST: host }, folder);
+
+      expect(config).toMatchObject({ host, configPath: join(folder, "sluice.yaml") });
+    });
+
+    it.each(["no host", "http://example.org", "10.0.0.1:80", "-x"])("refuses %s as a host", (host) => {
+      expect(faultsOf({ SLUICE_CONFIG: "sluice.yaml", SLUICE_HOST: host })).toEqual([
+        `SLUICE_HOST is "${host}"; it must be an address of this machine, or a name of it`,
+      ]);
+    });
+
+    it("listens on loopback unless told otherwise", () => {
+      expect(readServerConfig({ SLUICE_CONFIG: "/etc/sluice.yaml" }, folder).config.host).toBe("127.0.0.1");
+    });
+
+    it("minds no development key that is malformed, given or kept", () => {
+      mkdirSync(join(folder, "data"));
+      writeFileSync(join(folder, "data", "dev-key"), "short");
+
+      const { warnings } = readServerConfig({ SLUICE_CONFIG: "s.yaml", SLUICE_DEV_KEY: "short" }, folder);
+
+      expect(warnings).toHaveLength(1);
+    });
+
+    it("neither reads, makes nor keeps a development key, and says that the one given has no effect", () => {
+      saveDevKey(join(folder, "data"), key);
+      const { config, warnings } = readServerConfig({ SLUICE_CONFIG: "s.yaml", SLUICE_DEV_KEY: `${key}-2` }, folder);
+      keepDevKey(config);
+
+      expect(config.devKey).toBeUndefined();
+      expect(readDevKey(join(folder, "data"))).toBe(key);
+      expect(warnings).toEqual(["SLUICE_DEV_KEY has no effect: with SLUICE_CONFIG, there is no development project"]);
+    });
+  });
+});
+
+describe("docs/configuration.md", () => {
+  it("names every variable", () => {
+    const text = readFileSync("docs/configuration.md", "utf8");
+
+    expect(variableNames.filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
   });
 });
 
@@ -126,6 +188,20 @@ describe("readClientConfig", () => {
     const env = { SLUICE_URL: "https://events.example.org/base/", SLUICE_KEY: "k" };
 
     expect(readClientConfig(env, folder, own()).config).toEqual({ url: "https://events.example.org/base", key: "k" });
+  });
+
+  it("reads what to trust, and warns when that has no effect", () => {
+    const { cert } = createTestCa();
+    writeFileSync(join(folder, "ca.pem"), cert);
+    const env = { SLUICE_KEY: "k", SLUICE_TLS_CA: "ca.pem" };
+
+    expect(readClientConfig({ ...env, SLUICE_URL: "https://a" }, folder, own())).toEqual({
+      config: { url: "https://a", key: "k", tls: { ca: cert } },
+      warnings: [],
+    });
+    expect(readClientConfig({ ...env, SLUICE_URL: "http://a" }, folder, own()).warnings).toEqual([
+      "SLUICE_TLS_CA has no effect: SLUICE_URL is not https://",
+    ]);
   });
 
   it("takes the development key of ./data, else of its own folder", () => {

@@ -1,9 +1,12 @@
 import { StartError } from "../domain/start-error.ts";
 import { systemClock } from "./clock.ts";
+import type { ConfiguredProjects } from "./config-check.ts";
+import { checkConfig } from "./config-check.ts";
 import type { ClientSettings } from "./event-client.ts";
 import { createEventClient } from "./event-client.ts";
 import { importEvents } from "./import.ts";
 import { createProgressBar, createProgressLines } from "./import-progress.ts";
+import { newKey } from "./keys.ts";
 import { listEvents } from "./list.ts";
 import { createPageWriter } from "./page-writer.ts";
 import { createProgram } from "./program.ts";
@@ -15,16 +18,18 @@ import { listenForStop } from "./stop-signals.ts";
 export interface RunDeps {
   readServer(): Promise<ServerToStart>;
   readClient(): { readonly config: ClientSettings; readonly warnings: readonly string[] };
+  /** The file named, else the one that is configured; undefined when neither is. Throws StartError. */
+  readProjects(path?: string): Promise<ConfiguredProjects | undefined>;
 }
 
 /** Runs the command that the arguments name, in this process, and returns its exit code. Never rejects. */
-export async function runCommandLine(args: readonly string[], { readServer, readClient }: RunDeps): Promise<number> {
+export async function runCommandLine(args: readonly string[], deps: RunDeps): Promise<number> {
   let exitCode = 0;
   const clock = systemClock;
   const { random } = Math;
 
   function openClient() {
-    const { config, warnings } = readClient();
+    const { config, warnings } = deps.readClient();
     for (const warning of warnings) tell(`sluice: ${warning}`);
     return { client: createEventClient(config), url: config.url, clock, random };
   }
@@ -34,7 +39,7 @@ export async function runCommandLine(args: readonly string[], { readServer, read
       async serve() {
         // Nobody needs to read on for the server to serve on.
         process.stdout.on("error", () => undefined);
-        return serve(await readServer(), { process, clock, print: (text) => process.stdout.write(text) });
+        return serve(await deps.readServer(), { process, clock, print: (text) => process.stdout.write(text) });
       },
 
       async importEvents(options) {
@@ -51,6 +56,9 @@ export async function runCommandLine(args: readonly string[], { readServer, read
       },
 
       listEvents: (options) => listEvents(options, { ...openClient(), output: createPageWriter(process.stdout), tell }),
+
+      newKey: (options) => newKey(options, { readProjects: () => deps.readProjects(), print, tell }),
+      checkConfig: (path) => checkConfig({ readProjects: () => deps.readProjects(path), print, tell }),
     },
     (code) => {
       exitCode = code;
@@ -61,9 +69,19 @@ export async function runCommandLine(args: readonly string[], { readServer, read
     await program.parseAsync(args, { from: "user" });
     return exitCode;
   } catch (error) {
-    tell(describeFailure(error));
+    await write(process.stderr, `${describeFailure(error)}\n`);
     return 1;
   }
+}
+
+function print(text: string): Promise<void> {
+  return write(process.stdout, text);
+}
+
+/** Resolves when all is written, or nobody reads it: the process exits after that, and takes with it what is left. */
+function write(output: NodeJS.WriteStream, text: string): Promise<void> {
+  output.on("error", () => undefined);
+  return new Promise((resolve) => output.write(text, () => resolve()));
 }
 
 function tell(line: string): void {

@@ -1,5 +1,7 @@
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { TrackBatchResponse } from "../../gen/sluice/v1/event_service_pb.ts";
+import { Outcome } from "../../gen/sluice/v1/event_service_pb.ts";
 import { isRefusal, isRetryable, isUnreachable, retryDelayMs } from "./call-error.ts";
 import type { OutgoingEvent } from "./outgoing-event.ts";
 import type { Peekable } from "./peekable.ts";
@@ -22,6 +24,8 @@ export interface SendEventsDeps extends SendStreamDeps {
   onAnswer(answer: TrackBatchResponse, sent: readonly OutgoingEvent[]): void;
   /** A stream was cut, and will be resumed; so many events will be sent again that may be stored already. */
   onCut(cut: { error: ConnectError; delayMs: number; unknownCount: number }): void;
+  /** A rate limit ended a stream; it goes on when there are tokens. */
+  onThrottled(throttle: { delayMs: number }): void;
 }
 
 /** How often in a row a stream may be cut before any of its events has an answer. */
@@ -52,6 +56,16 @@ export async function sendEvents(source: Peekable<OutgoingEvent[]>, deps: SendEv
       continue;
     }
 
+    const throttledMs = end.error === undefined ? throttledMsOf(end.answer) : undefined;
+    if (throttledMs !== undefined) {
+      wasConnected = true;
+      attempts = 0;
+      if (deps.stop.aborted) break;
+      deps.onThrottled({ delayMs: throttledMs });
+      await deps.clock.wait(throttledMs, deps.stop);
+      continue;
+    }
+
     const error = end.error ?? new ConnectError("the server ended the stream before its last event", Code.Aborted);
     wasConnected ||= !isUnreachable(error);
     attempts = answeredCount > 0 ? 1 : attempts + 1;
@@ -64,6 +78,14 @@ export async function sendEvents(source: Peekable<OutgoingEvent[]>, deps: SendEv
     await deps.clock.wait(delayMs, deps.stop);
   }
   return { error: undefined, unknown: backlog.slice(0, unknownCount), wasConnected };
+}
+
+/** How long the first throttled event has to wait; undefined when none was throttled. */
+function throttledMsOf(answer: TrackBatchResponse | undefined): number | undefined {
+  if (answer === undefined || answer.throttledCount === 0n) return undefined;
+  // Rejected events may have left no room for it.
+  const delay = answer.failures.find(({ outcome }) => outcome === Outcome.THROTTLED)?.retryDelay;
+  return delay === undefined ? 1000 : Math.max(100, durationMs(delay));
 }
 
 function countAnswered({ answer, sent }: StreamEnd): number {

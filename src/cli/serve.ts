@@ -8,12 +8,18 @@ import { createWelcome } from "./welcome.ts";
 export interface ServedServer {
   readonly httpAddress: string;
   readonly grpcAddress: string;
+  readonly tls?: ServerFacts["tls"];
+  /** Reads anew what can change while it serves. Never throws. */
+  reload(): void;
   close(): Promise<void>;
 }
 
 /** A server that is configured, and not yet started. */
 export interface ServerToStart {
   readonly devKey: ServerFacts["devKey"];
+  readonly configPath: ServerFacts["configPath"];
+  /** Whether it reads anything that can change while it serves: SIGHUP is then no reason to stop. */
+  readonly isReloadable: boolean;
   /** What the operator should be told of the configuration. */
   readonly warnings: readonly string[];
   readonly log: ServeLog;
@@ -46,7 +52,8 @@ const closeMaxMs = 12_000;
 
 /**
  * Serves until a signal, or a fault that nobody caught. Returns the exit code: 0 after a clean close, else 1. A second
- * signal, a second or more after the first, ends the process at once, with 130. Rejects when the server does not start.
+ * signal, a second or more after the first, ends the process at once, with 130. SIGHUP has a server that can reload do so,
+ * and stops any other, as its terminal is gone. Rejects when the server does not start.
  */
 export async function serve(server: ServerToStart, deps: ServeDeps): Promise<number> {
   const { clock } = deps;
@@ -54,6 +61,8 @@ export async function serve(server: ServerToStart, deps: ServeDeps): Promise<num
   const stop = new AbortController();
   const stopped = new Promise<void>((resolve) => stop.signal.addEventListener("abort", () => resolve()));
   let exitCode = 0;
+  let served: ServedServer | undefined;
+  let isReloadDue = false;
 
   const fail = (cause: unknown) => {
     exitCode = 1;
@@ -65,13 +74,16 @@ export async function serve(server: ServerToStart, deps: ServeDeps): Promise<num
   const stopListening = listenForStop(deps.process, clock, {
     stop: () => stop.abort(),
     kill: () => deps.process.exit(130),
+    reload: server.isReloadable ? reload : undefined,
   });
 
   try {
     for (const warning of server.warnings) log.warn(warning);
     const running = await startUnlessStopped();
     if (running === undefined) return exitCode;
-    if (!stop.signal.aborted) deps.print(createWelcome({ ...running, devKey: server.devKey }));
+    served = running;
+    if (isReloadDue) reload();
+    if (!stop.signal.aborted) deps.print(createWelcome({ ...server, ...running }));
     await stopped;
     await close(running);
     return exitCode;
@@ -79,6 +91,12 @@ export async function serve(server: ServerToStart, deps: ServeDeps): Promise<num
     stopListening();
     deps.process.off("uncaughtException", fail);
     deps.process.off("unhandledRejection", fail);
+  }
+
+  function reload(): void {
+    // While it starts, it may have read already what has changed since.
+    if (served === undefined) isReloadDue = true;
+    else served.reload();
   }
 
   async function startUnlessStopped(): Promise<ServedServer | undefined> {

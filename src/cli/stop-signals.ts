@@ -11,9 +11,11 @@ export interface StopListeners {
   stop(): void;
   /** And now wants it to stop at once. */
   kill(): void;
+  /** What SIGHUP is for instead of stopping, where that is something. */
+  readonly reload?: (() => void) | undefined;
 }
 
-const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const signals = ["SIGINT", "SIGTERM"] as const;
 
 // Under npm one Ctrl-C arrives twice, within milliseconds.
 const echoMs = 1000;
@@ -22,7 +24,7 @@ const echoMs = 1000;
 export function listenForStop(
   source: SignalSource,
   clock: Pick<CliClock, "nowMs">,
-  { stop, kill }: StopListeners,
+  { stop, kill, reload }: StopListeners,
 ): () => void {
   let stoppedAtMs: number | undefined;
   const onSignal = () => {
@@ -31,8 +33,11 @@ export function listenForStop(
       stop();
     } else if (clock.nowMs() - stoppedAtMs >= echoMs) kill();
   };
+  const onHangUp = reload ?? onSignal;
   for (const signal of signals) source.on(signal, onSignal);
+  source.on("SIGHUP", onHangUp);
   return () => {
     for (const signal of signals) source.off(signal, onSignal);
+    source.off("SIGHUP", onHangUp);
   };
 }

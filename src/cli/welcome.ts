@@ -4,30 +4,44 @@ export interface ServerFacts {
   readonly httpAddress: string;
   /** Host and port of gRPC alone. */
   readonly grpcAddress: string;
-  readonly devKey: { readonly key: string; readonly isNew: boolean };
+  /** Absent when the server does not take TLS; else it takes nothing else. */
+  readonly tls?: { readonly certFile: string; readonly isClientCertificateRequired: boolean } | undefined;
+  /** The file of its projects. Absent: it serves the development project only. */
+  readonly configPath?: string | undefined;
+  /** Of the development project. */
+  readonly devKey?: { readonly key: string; readonly isNew: boolean } | undefined;
 }
 
 /**
  * Says where the server is and how to open it, with two lines to paste into a shell. It holds the development key, and
  * is the one text that may.
  */
-export function createWelcome({ httpAddress, grpcAddress, devKey }: ServerFacts): string {
-  const header = `authorization: Bearer ${devKey.key}`;
+export function createWelcome({ httpAddress, grpcAddress, tls, configPath, devKey }: ServerFacts): string {
+  const header = `authorization: Bearer ${devKey?.key}`;
+  const [curlHeader, bufHeader] = devKey ? [quote(header), quote(toCsv(header))] : [keyFromShell, keyFromShell];
   const event = { event: { name: "hello", identities: { user: "ada" }, value: 42 } };
   const service = "sluice.v1.EventService";
-  return `Sluice serves
-  http://${httpAddress}   Connect, gRPC-Web, gRPC and JSON
-  http://${grpcAddress}   gRPC
-  development key${devKey.isNew ? ", made now" : ""}: ${devKey.key}
+  const scheme = tls ? "https" : "http";
+  // curl and buf take the server's own certificate for a CA, whoever issued it.
+  const trust = tls ? ` --cacert ${quote(tls.certFile)}` : "";
+  const show = tls?.isClientCertificateRequired ? " --cert client.pem --key client.key" : "";
+  const version = tls ? "" : " --http2-prior-knowledge";
+  return `Sluice serves ${configPath === undefined ? "the development project only, on loopback only" : "projects"}
+  ${scheme}://${httpAddress}   Connect, gRPC-Web, gRPC and JSON
+  ${scheme}://${grpcAddress}   gRPC
+  ${devKey ? `development key${devKey.isNew ? ", made now" : ""}: ${devKey.key}` : `projects and keys: ${configPath}`}
 
 Send an event, and see it:
-  curl -H ${quote(header)} -H 'content-type: application/json' -d ${quote(JSON.stringify(event))} \
-http://${httpAddress}/${service}/Track
-  npx buf curl --protocol grpc --http2-prior-knowledge -H ${quote(toCsv(header))} -d '{"pageSize":5}' \
-http://${grpcAddress}/${service}/ListEvents
+  curl${trust}${show} -H ${curlHeader} -H 'content-type: application/json' -d ${quote(JSON.stringify(event))} \
+${scheme}://${httpAddress}/${service}/Track
+  npx buf curl --protocol grpc${version}${trust}${show} -H ${bufHeader} -d '{"pageSize":5}' \
+${scheme}://${grpcAddress}/${service}/ListEvents
 
 `;
 }
+
+/** For a server whose keys nobody can print: the digests are all that it has. */
+const keyFromShell = '"authorization: Bearer $SLUICE_KEY"';
 
 /** A word for any POSIX shell. */
 function quote(word: string): string {

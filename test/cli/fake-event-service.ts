@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
@@ -9,7 +10,7 @@ import {
   Order,
   Outcome,
   TrackBatchResponseSchema,
-  type TrackFailureSchema,
+  TrackFailureSchema,
 } from "../../gen/sluice/v1/event_service_pb.ts";
 import type { EventClient } from "../../src/cli/event-client.ts";
 
@@ -21,6 +22,8 @@ export interface Cut {
   readonly isAnswered: boolean;
   /** How many events in front of the cut are stored, but not said to be. */
   readonly unknownCount: number;
+  /** A rate limit ends the stream with its response, and asks for this delay. */
+  readonly throttledMs?: number;
 }
 
 export interface FakeEventService {
@@ -64,12 +67,12 @@ export function createFakeEventService(options: FakeEventServiceOptions = {}): F
       messageCounts.push(message.events.length);
       await options.onMessage?.(message);
       for (const event of message.events) {
-        if (cut !== undefined && count === cut.afterCount) throw toCutError(cut, tally);
+        if (cut !== undefined && count === cut.afterCount) return endStream(cut, tally);
         tally.add(event, count++);
         streamCounts[stream] = count;
       }
     }
-    if (cut !== undefined && count <= cut.afterCount) throw toCutError(cut, tally);
+    if (cut !== undefined && count <= cut.afterCount) return endStream(cut, tally);
     return tally.answer(count);
   }
 
@@ -104,6 +107,15 @@ export function createFakeEventService(options: FakeEventServiceOptions = {}): F
     if (stored.has(event.id)) return Outcome.DUPLICATE;
     stored.set(event.id, event);
     return Outcome.ACCEPTED;
+  }
+
+  function endStream(cut: Cut, tally: ReturnType<typeof createTally>) {
+    if (cut.throttledMs === undefined) throw toCutError(cut, tally);
+    const answer = tally.answer(tally.count());
+    const retryDelay = durationFromMs(cut.throttledMs);
+    answer.throttledCount = 1n;
+    answer.failures = [create(TrackFailureSchema, { index: answer.nextIndex, outcome: Outcome.THROTTLED, retryDelay })];
+    return answer;
   }
 
   function toCutError(cut: Cut, tally: ReturnType<typeof createTally>): ConnectError {

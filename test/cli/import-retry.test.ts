@@ -28,6 +28,17 @@ describe("importEvents, cut off", () => {
     expect(run.told).toEqual(["Redis is away (STORAGE_UNAVAILABLE); going on in 1.0 s"]);
   });
 
+  it("goes on where a rate limit ended a stream, after the delay that the server asks for, however often", async () => {
+    const throttle = { afterCount: 20, isAnswered: true, unknownCount: 0, throttledMs: 30_000 };
+    const service = createFakeEventService({ cuts: Array(15).fill(throttle) });
+
+    const run = await runImport({ client: service.client, input: eventLines(400) });
+
+    expect(run).toMatchObject({ exitCode: 0, counts: { accepted: 400, duplicate: 0, unknown: 0 } });
+    expect(run.delaysMs).toEqual(Array(15).fill(30_000));
+    expect(run.told[0]).toBe("a rate limit of the project is used up; going on in 30.0 s");
+  });
+
   it("waits longer from attempt to attempt, and gives up when ten brought no answer", async () => {
     const cut = { afterCount: 2, isAnswered: false, unknownCount: 0 };
     const service = createFakeEventService({ cuts: Array(11).fill(cut) });

@@ -9,12 +9,21 @@ function createHarness(change: Partial<ServerToStart & ServedServer> = {}) {
   const process = Object.assign(new EventEmitter(), { exit: vi.fn() });
   const log = { warn: vi.fn(), fatal: vi.fn() };
   const close = vi.fn(change.close ?? (() => Promise.resolve()));
-  const running = { httpAddress: "127.0.0.1:8080", grpcAddress: "127.0.0.1:50051", close };
+  const reload = vi.fn();
+  const running = { httpAddress: "127.0.0.1:8080", grpcAddress: "127.0.0.1:50051", reload, close };
   const time = { nowMs: 0 };
   const clock = { nowMs: () => time.nowMs, wait: () => new Promise<void>(() => undefined) };
-  const server: ServerToStart = { devKey, warnings: ["careful"], log, start: async () => running, ...change };
+  const server: ServerToStart = {
+    devKey,
+    configPath: undefined,
+    isReloadable: false,
+    warnings: ["careful"],
+    log,
+    start: async () => running,
+    ...change,
+  };
   const exit = serve(server, { process, clock, print: (text) => printed.push(text) });
-  return { exit, printed, process, log, close, time };
+  return { exit, printed, process, log, reload, close, time, running };
 }
 
 const settled = () => new Promise(setImmediate);
@@ -36,6 +45,45 @@ describe("serve", () => {
     expect(printed.join("")).toContain(`development key, made now: ${devKey.key}`);
     expect(log.warn).toHaveBeenCalledWith("careful");
     expect(process.eventNames()).toEqual([]);
+  });
+
+  it("reloads at each SIGHUP what can be reloaded, and serves on", async () => {
+    const { exit, process, reload, close } = createHarness({ isReloadable: true });
+    await settled();
+
+    process.emit("SIGHUP");
+    process.emit("SIGHUP");
+    expect(reload).toHaveBeenCalledTimes(2);
+    expect(close).not.toHaveBeenCalled();
+
+    process.emit("SIGTERM");
+    expect(await exit).toBe(0);
+    expect(process.eventNames()).toEqual([]);
+  });
+
+  it("reloads once it serves when SIGHUP came before", async () => {
+    const { promise, resolve } = Promise.withResolvers<ServedServer>();
+    const { exit, process, reload, running } = createHarness({ isReloadable: true, start: () => promise });
+    process.emit("SIGHUP");
+    process.emit("SIGHUP");
+    expect(reload).not.toHaveBeenCalled();
+
+    resolve(running);
+    await settled();
+
+    expect(reload).toHaveBeenCalledTimes(1);
+    process.emit("SIGTERM");
+    expect(await exit).toBe(0);
+  });
+
+  it("stops at SIGHUP where nothing can be reloaded", async () => {
+    const { exit, process, reload } = createHarness();
+    await settled();
+
+    process.emit("SIGHUP");
+
+    expect(await exit).toBe(0);
+    expect(reload).not.toHaveBeenCalled();
   });
 
   it("takes a second signal for an echo within a second, and exits at once after it", async () => {
@@ -90,7 +138,7 @@ describe("serve", () => {
     const { exit, process, printed } = createHarness({ start: () => promise });
 
     process.emit("SIGINT");
-    resolve({ httpAddress: "", grpcAddress: "", close });
+    resolve({ httpAddress: "", grpcAddress: "", reload() {}, close });
 
     expect(await exit).toBe(0);
     expect(close).toHaveBeenCalledTimes(1);

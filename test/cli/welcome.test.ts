@@ -11,6 +11,21 @@ function wordsOf(line: string): string[] {
 }
 
 describe("createWelcome", () => {
+  it("has lines that trust the server's certificate, and show one if they have to, over TLS", () => {
+    const facts = { ...address, devKey: { key: "k", isNew: false }, configPath: undefined };
+    const tls = { certFile: "/etc/it's/tls.pem", isClientCertificateRequired: true };
+    const welcome = createWelcome({ ...facts, tls });
+    const lines = welcome.split("\n").map((line) => line.trim());
+
+    for (const program of ["curl ", "npx buf "]) {
+      const words = wordsOf(lines.find((line) => line.startsWith(program)) ?? "").join(" ");
+      expect(words).toContain("--cacert /etc/it's/tls.pem --cert client.pem --key client.key -H");
+      expect(words).not.toContain("--http2-prior-knowledge");
+    }
+    expect(welcome).not.toContain("http:");
+    expect(createWelcome({ ...facts, tls: undefined })).not.toContain("https:");
+  });
+
   it("has two lines that a shell reads as they are meant, whatever the key", () => {
     const key = `it's"$(a),;key\\!`;
     const welcome = createWelcome({ ...address, devKey: { key, isNew: false } });
@@ -34,5 +49,19 @@ describe("createWelcome", () => {
       '{"pageSize":5}',
       "http://127.0.0.1:50051/sluice.v1.EventService/ListEvents",
     ]);
+  });
+
+  it("says that it serves the development project only, on loopback only", () => {
+    expect(createWelcome({ ...address, devKey: { key: "k", isNew: true } })).toMatch(
+      /^Sluice serves the development project only, on loopback only\n/,
+    );
+  });
+
+  it("names the file of projects, and takes the key from the shell, where there is one", () => {
+    const welcome = createWelcome({ ...address, configPath: "/etc/sluice.yaml" });
+
+    expect(welcome).toContain("projects and keys: /etc/sluice.yaml\n");
+    expect(welcome).not.toContain("development");
+    expect(welcome.match(/-H "authorization: Bearer \$SLUICE_KEY"/g)).toHaveLength(2);
   });
 });

@@ -51,12 +51,12 @@ export class SluiceProcess {
 
   /** Host and port of everything. */
   get httpAddress(): string {
-    return this.#find(/^ {2}http:\/\/(\S+) {3}Connect/m);
+    return this.#find(/^ {2}https?:\/\/(\S+) {3}Connect/m);
   }
 
   /** Host and port of gRPC alone. */
   get grpcAddress(): string {
-    return this.#find(/^ {2}http:\/\/(\S+) {3}gRPC$/m);
+    return this.#find(/^ {2}https?:\/\/(\S+) {3}gRPC$/m);
   }
 
   /** Of its embedded Redis. */
