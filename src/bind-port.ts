@@ -18,10 +18,11 @@ export async function bindPort(server: Server, { host, port, variable }: PortOpt
   await new Promise<void>((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException) => {
       const place = `${host}:${port}`;
+      const isAboutHost = ["EADDRNOTAVAIL", "ENOTFOUND", "EAI_AGAIN", "EINVAL"].includes(error.code ?? "");
       const text =
         error.code === "EADDRINUSE"
           ? `port ${place} is in use: stop what listens there, or set ${variable}`
-          : `cannot listen on ${place} (${variable}): ${error.message}`;
+          : `cannot listen on ${place} (${isAboutHost ? "SLUICE_HOST" : variable}): ${error.message}`;
       reject(new StartError(text));
     };
     server.once("error", fail);

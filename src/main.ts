@@ -1,12 +1,12 @@
 import { runCommandLine } from "./cli/run.ts";
-import { readClientConfig, readConfigPath, readServerConfig } from "./config.ts";
+import { readClientConfig, readConfigPath, readServerConfig } from "./config/server-config.ts";
 
 const exitCode = await runCommandLine(process.argv.slice(2), {
   readClient: () => readClientConfig(process.env),
   async readProjects(given) {
     const path = given ?? readConfigPath(process.env);
     if (path === undefined) return undefined;
-    const { readProjectFile } = await import("./project-file.ts");
+    const { readProjectFile } = await import("./config/project-file.ts");
     return { path, ...readProjectFile(path) };
   },
   async readServer() {

@@ -1,6 +1,8 @@
 import type { Logger } from "pino";
 import { type CallLog, createCallLog } from "./call-log.ts";
-import { keepDevKey, type ServerConfig } from "./config.ts";
+import { createProjects, developmentProject } from "./config/projects.ts";
+import { type WatchedProjects, watchProjects } from "./config/reload.ts";
+import { keepDevKey, type ServerConfig } from "./config/server-config.ts";
 import { createAccess } from "./domain/access.ts";
 import { createGetLimits } from "./domain/get-limits.ts";
 import { createListEvents } from "./domain/list-events.ts";
@@ -8,18 +10,16 @@ import { createListRejectedEvents } from "./domain/list-rejected-events.ts";
 import { createRejectedRecorder } from "./domain/record-rejected.ts";
 import { createTrack } from "./domain/track.ts";
 import { startHttpServer } from "./http/app.ts";
-import { createProjects, developmentProject } from "./projects.ts";
 import { lockDataFolder } from "./redis/embedded/data-folder-lock.ts";
 import { startEmbeddedRedis } from "./redis/embedded/embedded-redis.ts";
 import { openStorage, type Storage } from "./redis/storage.ts";
-import { type WatchedProjects, watchProjects } from "./reload.ts";
 import { createConnectRoutes } from "./rpc/connect-routes.ts";
 import { createEventHandlers, type EventHandlers } from "./rpc/event-service.ts";
 import { startGrpcServer } from "./rpc/grpc-server.ts";
 import { createStartingHandlers } from "./rpc/starting-handlers.ts";
 import { createServing } from "./serving.ts";
 import { systemClock } from "./system-clock.ts";
-import { watchTlsIdentity } from "./tls-identity.ts";
+import { watchTlsIdentity } from "./tls/tls-identity.ts";
 
 /** A server that serves. */
 export interface RunningServer {

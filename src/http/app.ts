@@ -2,7 +2,7 @@ import { STATUS_CODES } from "node:http";
 import { fastify } from "fastify";
 import type { Logger } from "pino";
 import type { ServingStatus } from "../domain/ports.ts";
-import type { TlsIdentity } from "../tls-identity.ts";
+import type { TlsIdentity } from "../tls/tls-identity.ts";
 import type { Listener } from "./listener.ts";
 import { listen } from "./listener.ts";
 import type { ListenerLimits } from "./listener-limits.ts";

@@ -80,9 +80,10 @@ export function createAppendQueue({ sender, budget, reachability, limits }: Appe
     const isLimited = project.settings.rateLimits.length > 0;
     if (isLimited) for (const { submission } of parts) busySequences.add(submission.sequence);
     const isAtomic = parts.some(({ submission }) => submission.isAtomic);
+    const watching = new AbortController();
     try {
       const chunk = { project, events: parts.flatMap(toChunkEvents), isAtomic };
-      const { outcomes, quotas } = await sender.send(chunk, () => watchCallers(parts));
+      const { outcomes, quotas } = await sender.send(chunk, () => watchCallers(parts, watching.signal));
       let next = 0;
       for (const { submission, start, end } of parts) {
         submission.settle(start, outcomes.slice(next, next + end - start), quotas);
@@ -92,6 +93,7 @@ export function createAppendQueue({ sender, budget, reachability, limits }: Appe
       const error = thrown instanceof SluiceError ? thrown : toWriteError(thrown);
       for (const { submission, start, end } of parts) submission.fail(start, end, error);
     } finally {
+      watching.abort();
       if (isLimited) for (const { submission } of parts) busySequences.delete(submission.sequence);
       flush();
     }
@@ -135,9 +137,9 @@ export function createAppendQueue({ sender, budget, reachability, limits }: Appe
 
 /**
  * While the fate of a chunk is in doubt, a caller that goes is told that it is unknown. The signal is aborted when all have
- * gone.
+ * gone. It watches until `ended` is.
  */
-function watchCallers(parts: readonly Part[]): AbortSignal {
+function watchCallers(parts: readonly Part[], ended: AbortSignal): AbortSignal {
   const all = new AbortController();
   let left = parts.length;
   for (const { submission, start, end } of parts) {
@@ -146,7 +148,7 @@ function watchCallers(parts: readonly Part[]): AbortSignal {
       if (--left === 0) all.abort();
     };
     if (submission.signal?.aborted) leave();
-    else submission.signal?.addEventListener("abort", leave, { once: true });
+    else submission.signal?.addEventListener("abort", leave, { once: true, signal: ended });
   }
   return all.signal;
 }

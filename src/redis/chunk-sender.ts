@@ -3,7 +3,7 @@ import type { AppendCall, AppendEvents, Chunk, ChunkReply } from "./append-event
 import { encodeAppendCall } from "./append-events.ts";
 import type { Reachability } from "./reachability.ts";
 import { createRetryBudget } from "./retry-budget.ts";
-import { isRefusal, outcomeUnknown, toWriteError, wasSent } from "./storage-error.ts";
+import { isRefusal, outcomeUnknown, storageUnavailable, toWriteError, wasSent } from "./storage-error.ts";
 
 /** Sends the chunks of one project, a few at a time, until it is known what became of each. */
 export interface ChunkSender {
@@ -28,7 +28,7 @@ export interface ChunkSenderOptions {
   readonly resolveWaitMs: number;
 }
 
-/** Between attempts that Redis refuses for now, such as while it loads. */
+/** Between attempts that Redis answers with an error, such as while it loads. */
 const pauseMs = 50;
 
 export function createChunkSender({
@@ -44,45 +44,62 @@ export function createChunkSender({
   let number = 0;
   let inFlight = 0;
   let inDoubt = 0;
+  /** Until every chunk that was sent so far is settled. */
+  let allSettled: Promise<unknown> = Promise.resolve();
 
-  /** Sends again what may have been stored, until Redis says whether it was. */
-  async function resolve(call: AppendCall, cause: unknown, unwanted: AbortSignal): Promise<ChunkReply> {
+  /**
+   * Sends again what may have been stored, or got no further than a connection that was just lost, until Redis says what
+   * became of it. Those sent before it come first: one that Redis refuses for now must not be overtaken.
+   */
+  async function resolve(
+    call: AppendCall,
+    cause: unknown,
+    unwanted: AbortSignal,
+    before: Promise<unknown>,
+  ): Promise<ChunkReply> {
     inDoubt++;
-    const tooLong = AbortSignal.timeout(resolveWaitMs);
-    const ended = AbortSignal.any([unwanted, tooLong]);
+    const ended = AbortSignal.any([unwanted, AbortSignal.timeout(resolveWaitMs)]);
     let lastCause = cause;
+    let mayBeStored = wasSent(cause);
     try {
+      await before;
       while (await reachability.whenReachable(ended)) {
         if (!budget.tryTake()) break;
         try {
           return await appendEvents(call, true);
         } catch (thrown) {
           // A refusal says nothing of the attempts before: they may be on their way still.
+          if (isRefusal(thrown) && !mayBeStored) throw toWriteError(thrown);
           lastCause = thrown;
-          if (isRefusal(thrown) || !wasSent(thrown)) await sleep(pauseMs);
+          mayBeStored ||= wasSent(thrown);
+          if (reachability.isReachable()) await sleep(pauseMs);
         }
       }
     } finally {
       inDoubt--;
     }
-    throw outcomeUnknown(lastCause);
+    throw mayBeStored ? outcomeUnknown(lastCause) : storageUnavailable(lastCause);
   }
 
   return {
     async send(chunk, watchCallers) {
       const slot = freeSlots.pop() ?? slotCount++;
       const call = encodeAppendCall(chunk, { sender, slot, number: ++number });
+      const before = allSettled;
+      const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
+      allSettled = before.then(() => settled);
       inFlight++;
       try {
         const reply = await appendEvents(call, false).catch((thrown) => {
-          if (isRefusal(thrown) || !wasSent(thrown)) throw toWriteError(thrown);
-          return resolve(call, thrown, watchCallers());
+          if (isRefusal(thrown)) throw toWriteError(thrown);
+          return resolve(call, thrown, watchCallers(), before);
         });
         budget.earn();
         return reply;
       } finally {
         inFlight--;
         freeSlots.push(slot);
+        settle();
       }
     },
     inFlight: () => inFlight,

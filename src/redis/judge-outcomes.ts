@@ -44,7 +44,7 @@ export function createJudge(
   ): Promise<AppendResult> {
     try {
       const original = await readAt(project, position);
-      const isSame = original !== undefined && isSameEvent(original.bytes, event.bytes);
+      const isSame = original !== undefined && isSameEvent(withId(original), event.bytes);
       return isSame ? { kind: "duplicate", position } : { kind: "conflict" };
     } catch (cause) {
       const text = "whether the id was used for the same event could not be looked up: send it again with the same id";
@@ -59,3 +59,13 @@ export function createJudge(
     return results;
   };
 }
+
+/** The encoding of an event with its id, by which its sender may send it again after the server has assigned it. */
+function withId({ bytes, assignedId }: StoredEvent): Uint8Array {
+  if (assignedId === undefined) return bytes;
+  const id = Buffer.from(assignedId, "latin1");
+  return Buffer.concat([bytes, Buffer.of(idTag, id.length), id]);
+}
+
+/** Of the field `id` in sluice.v1.Event: number 1, a string. */
+const idTag = 0x0a;

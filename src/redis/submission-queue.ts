@@ -60,11 +60,12 @@ export function createSubmissionQueue({ chunkEvents, chunkBytes }: ChunkLimits):
     }
   }
 
-  /** As many of a submission's events as fit into a chunk that holds some already. */
+  /** As many of a submission's events as fit into a chunk that holds some already; of an atomic one, all. */
   function takePart(submission: Submission, count: number, bytes: number): { part: Part; bytes: number } {
     const start = submission.next;
     let sum = bytes;
-    for (const event of submission.events.slice(start, start + chunkEvents - count)) {
+    const room = submission.isAtomic ? submission.events.length : chunkEvents - count;
+    for (const event of submission.events.slice(start, start + room)) {
       const isFull = submission.next - start + count > 0 && sum + event.bytes.length > chunkBytes;
       if (isFull && !submission.isAtomic) break;
       sum += event.bytes.length;

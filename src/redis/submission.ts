@@ -59,17 +59,18 @@ export function createSubmission(options: SubmissionOptions): Submission {
   let quotas: readonly Quota[] = [];
   let openCount = events.length;
 
-  function settleOne(index: number, outcome: QueueOutcome): void {
+  /** Says whether the event was still open. */
+  function settleOne(index: number, outcome: QueueOutcome): boolean {
     const event = events[index];
-    if (event === undefined || outcomes[index] !== undefined) return;
+    if (event === undefined || outcomes[index] !== undefined) return false;
     outcomes[index] = outcome;
     onSettled(event);
     if (--openCount === 0) resolve({ outcomes, quotas });
+    return true;
   }
 
   function fail(start: number, end: number, error: SluiceError): void {
-    if (start < end) sequence.failure ??= error;
-    for (let i = start; i < end; i++) settleOne(i, { kind: "failed", error });
+    for (let i = start; i < end; i++) if (settleOne(i, { kind: "failed", error })) sequence.failure ??= error;
   }
 
   return {

@@ -76,12 +76,15 @@ export function quoteEvents(text: string): string {
   return parts.join("");
 }
 
+/** How much of an event that cannot be read is kept, to be looked at. */
+const textLengthMax = 2001;
+
 /** An event from its JSON. Field names that are not known are ignored. */
 export function readJsonEvent(text: string): Event | UnreadableEvent {
   try {
     return fromJsonString(EventSchema, text, { ignoreUnknownFields: true });
   } catch (thrown) {
-    return { unreadable: `is not a JSON Event: ${toJsonFault(thrown)}` };
+    return { unreadable: `is not a JSON Event: ${toJsonFault(thrown)}`, text: text.slice(0, textLengthMax) };
   }
 }
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { checkConfig } from "../../src/cli/config-check.ts";
 import { type NewKeyOptions, newKey } from "../../src/cli/keys.ts";
+import { parseProjectFile } from "../../src/config/project-file.ts";
 import { digestKey } from "../../src/domain/access.ts";
 import { StartError } from "../../src/domain/start-error.ts";
-import { parseProjectFile } from "../../src/project-file.ts";
 
 const known = `projects:
   shop:

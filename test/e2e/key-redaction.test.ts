@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readServerConfig } from "../../src/config.ts";
+import { readServerConfig } from "../../src/config/server-config.ts";
 import { digestKey } from "../../src/domain/access.ts";
 import { type RunningServer, startServer } from "../../src/server.ts";
 import { captureLog } from "../support/captured-log.ts";

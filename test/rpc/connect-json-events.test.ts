@@ -45,7 +45,7 @@ describe("readJsonEvent", () => {
       const event = readJsonEvent(json);
 
       expect(event).toMatchObject({ unreadable: expect.stringMatching(/^is not a JSON Event: /) });
-      expect(JSON.stringify(event)).not.toContain("secret");
+      expect("unreadable" in event && event.unreadable).not.toContain("secret");
     },
   );
 });

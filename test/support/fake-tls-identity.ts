@@ -1,5 +1,5 @@
 import type { SecureContextOptions } from "node:tls";
-import type { TlsIdentity } from "../../src/tls-identity.ts";
+import type { TlsIdentity } from "../../src/tls/tls-identity.ts";
 import type { Certificate, TestCa } from "./certificates.ts";
 
 /** An identity without files. */

@@ -1,14 +1,17 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 import type { CallRecord } from "../../src/call-log.ts";
-import { createAccess, digestKey } from "../../src/domain/access.ts";
+import { createAccess } from "../../src/domain/access.ts";
 import type { ServingStatus } from "../../src/domain/ports.ts";
 import type { HttpLimits } from "../../src/http/app.ts";
 import { startHttpServer } from "../../src/http/app.ts";
 import type { Listener } from "../../src/http/listener.ts";
 import type { ConnectLimits } from "../../src/rpc/connect-routes.ts";
 import { createConnectRoutes } from "../../src/rpc/connect-routes.ts";
+import type { TlsIdentity } from "../../src/tls/tls-identity.ts";
 import { captureLog } from "./captured-log.ts";
+import { newProject } from "./events.ts";
 import { type FakeEventHandlers, fakeEventHandlers } from "./fake-event-handlers.ts";
+import { testGrants } from "./test-keys.ts";
 import { useCrashWatch } from "./use-crash-watch.ts";
 import { waitUntil } from "./wait-until.ts";
 
@@ -28,12 +31,12 @@ export interface TestHttpServer {
   close(graceMs?: number): Promise<void>;
 }
 
-/** The key that opens the test project. */
-export const testKey = "a-key-for-tests-only";
+export { testKey } from "./test-keys.ts";
 
 export interface TestLimits {
   readonly http?: Partial<HttpLimits>;
   readonly connect?: Partial<ConnectLimits>;
+  readonly tls?: TlsIdentity;
 }
 
 /** Starts a server; whoever does has to close it. */
@@ -42,7 +45,8 @@ export async function startTestServer(limits: TestLimits = {}): Promise<TestHttp
   const records: CallRecord[] = [];
   const shutdown = new AbortController();
   const serving = fakeServing();
-  const access = createAccess(new Map([[digestKey(testKey), { name: "test", dedupeWindowMs: 1000 }]]));
+  const grants = testGrants({ ...newProject(), name: "test" });
+  const access = createAccess(() => grants);
   const callLog = { record: (call: CallRecord) => void records.push(call), countOutcomes() {}, stop() {} };
   const calls = createConnectRoutes({
     handlers,
@@ -66,11 +70,12 @@ export async function startTestServer(limits: TestLimits = {}): Promise<TestHttp
     },
     serving: serving.status,
     logger: captureLog().logger,
+    tls: limits.tls,
     ...(limits.http && { limits: limits.http }),
   });
   return {
     port: listener.port,
-    url: `http://127.0.0.1:${listener.port}`,
+    url: `${limits.tls ? "https" : "http"}://127.0.0.1:${listener.port}`,
     handlers,
     records,
     async settled() {
@@ -99,7 +104,10 @@ export function useHttpServer(limits: TestLimits = {}): () => TestHttpServer {
     handlers.calls.length = 0;
     handlers.failure = undefined;
     handlers.isSilent = false;
+    handlers.quotas = [];
     handlers.page = { events: [], nextPageToken: "" };
+    handlers.rejectedPage = {};
+    handlers.limits = {};
     records.length = 0;
   });
   // A call's record comes after its answer.

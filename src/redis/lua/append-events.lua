@@ -48,12 +48,14 @@ local now_ms = math.floor(now_us / 1000)
 local known = call('HMGET', meta, 'epoch', 'generation', 'began_ms', 'window_ms', 'older')
 local generation, began_ms = tonumber(known[2]) or 0, tonumber(known[3]) or now_ms
 local generation_ms, older = tonumber(known[4]) or window_ms, known[5] or ''
+local is_meta_changed = not known[3]
 if now_ms - began_ms >= window_ms or window_ms > generation_ms then
   older = older .. format(' %.0f:%.0f', generation, began_ms + 2 * generation_ms)
   generation, began_ms, generation_ms = generation + 1, now_ms, window_ms
+  is_meta_changed = true
 elseif now_ms < began_ms then
   -- The clock was set back: the generation goes on, and gets no longer than a window from now.
-  began_ms = now_ms
+  began_ms, is_meta_changed = now_ms, true
 end
 local current = ids .. ':' .. generation .. ':'
 local before, still = {}, {}
@@ -168,12 +170,10 @@ for i = 1, count do
 end
 
 local epoch = known[1] or ARGV[7]
-if added > 0 then
-  if not known[1] then call('HSET', meta, 'epoch', epoch) end
-  if tonumber(known[3]) ~= began_ms then
-    call('HSET', meta, 'generation', generation, 'began_ms', format('%.0f', began_ms),
-      'window_ms', format('%.0f', generation_ms), 'older', table.concat(still, ' '))
-  end
+if not known[1] and (added > 0 or #positions > 0) then call('HSET', meta, 'epoch', epoch) end
+if added > 0 and is_meta_changed then
+  call('HSET', meta, 'generation', generation, 'began_ms', format('%.0f', began_ms),
+    'window_ms', format('%.0f', generation_ms), 'older', table.concat(still, ' '))
 end
 
 local refills = {}
@@ -192,5 +192,7 @@ if #limits > 0 then
 end
 
 local reply = { epoch, first, table.concat(outcomes), table.concat(positions), table.concat(refills, ' ') }
-if added > 0 or is_again then redis.pcall('SET', slot, cmsgpack.pack(number, reply), 'PX', 60000) end
+-- The reply to a call sent again has to be kept even when nothing was added, or the first attempt, should it still come,
+-- could do otherwise: an error when it is not, and the sender goes on trying.
+if added > 0 or is_again then call('SET', slot, cmsgpack.pack(number, reply), 'PX', 60000) end
 return reply

@@ -1,7 +1,7 @@
-import type { Grant } from "./domain/access.ts";
-import { digestKey, permissions } from "./domain/access.ts";
-import type { Project, ProjectSettings } from "./domain/project.ts";
-import { settingDefaults } from "./domain/project.ts";
+import type { Grant } from "../domain/access.ts";
+import { digestKey, permissions } from "../domain/access.ts";
+import type { Project, ProjectSettings } from "../domain/project.ts";
+import { settingDefaults } from "../domain/project.ts";
 import type { ConfiguredKey, ConfiguredProject } from "./project-file.ts";
 
 /** The projects that are served, and the keys that open them. */

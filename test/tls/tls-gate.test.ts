@@ -2,14 +2,14 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
-import { createTlsGate, type TlsGateOptions } from "../src/tls-gate.ts";
-import { createTestCa } from "./support/certificates.ts";
-import { createFakeTlsIdentity } from "./support/fake-tls-identity.ts";
-import { http2Preface } from "./support/http2-frames.ts";
-import { openSocket } from "./support/open-socket.ts";
-import { openTlsSocket } from "./support/open-tls-socket.ts";
-import { useCrashWatch } from "./support/use-crash-watch.ts";
-import { waitUntil } from "./support/wait-until.ts";
+import { createTlsGate, type TlsGateOptions } from "../../src/tls/tls-gate.ts";
+import { createTestCa } from "../support/certificates.ts";
+import { createFakeTlsIdentity } from "../support/fake-tls-identity.ts";
+import { http2Preface } from "../support/http2-frames.ts";
+import { openSocket } from "../support/open-socket.ts";
+import { openTlsSocket } from "../support/open-tls-socket.ts";
+import { useCrashWatch } from "../support/use-crash-watch.ts";
+import { waitUntil } from "../support/wait-until.ts";
 
 useCrashWatch();
 

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import type { Logger } from "pino";
-import { StartError } from "./domain/start-error.ts";
+import { StartError } from "../domain/start-error.ts";
 import type { ProjectFile } from "./project-file.ts";
 import { readProjectFile } from "./project-file.ts";
 import type { Projects } from "./projects.ts";

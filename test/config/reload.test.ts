@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, utimesSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createAccess, digestKey } from "../src/domain/access.ts";
-import { StartError } from "../src/domain/start-error.ts";
-import { type WatchedProjects, watchProjects } from "../src/reload.ts";
-import { captureLog } from "./support/captured-log.ts";
+import { type WatchedProjects, watchProjects } from "../../src/config/reload.ts";
+import { createAccess, digestKey } from "../../src/domain/access.ts";
+import { StartError } from "../../src/domain/start-error.ts";
+import { captureLog } from "../support/captured-log.ts";
 
 const pollMs = 10;
 

@@ -1,9 +1,9 @@
 import { generateKeyPairSync } from "node:crypto";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { StartError } from "../src/domain/start-error.ts";
-import { nameServerTlsFiles, readClientTls, readTlsMaterial, type TlsFiles } from "../src/tls-files.ts";
-import { createTestCa, useFiles } from "./support/certificates.ts";
+import { StartError } from "../../src/domain/start-error.ts";
+import { nameServerTlsFiles, readClientTls, readTlsMaterial, type TlsFiles } from "../../src/tls/tls-files.ts";
+import { createTestCa, useFiles } from "../support/certificates.ts";
 
 const write = useFiles();
 const ca = createTestCa();

@@ -2,11 +2,11 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { keepDevKey, readClientConfig, readServerConfig } from "../src/config.ts";
-import { readDevKey, saveDevKey } from "../src/dev-key.ts";
-import { StartError } from "../src/domain/start-error.ts";
-import { variableNames } from "../src/variables.ts";
-import { createTestCa } from "./support/certificates.ts";
+import { readDevKey, saveDevKey } from "../../src/config/dev-key.ts";
+import { keepDevKey, readClientConfig, readServerConfig } from "../../src/config/server-config.ts";
+import { variableNames } from "../../src/config/variables.ts";
+import { StartError } from "../../src/domain/start-error.ts";
+import { createTestCa } from "../support/certificates.ts";
 
 let folder = "";
 beforeEach(() => {

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
-import { settingDefaults } from "../src/domain/project.ts";
-import { StartError } from "../src/domain/start-error.ts";
-import { parseProjectFile, readProjectFile } from "../src/project-file.ts";
+import { parseProjectFile, readProjectFile } from "../../src/config/project-file.ts";
+import { settingDefaults } from "../../src/domain/project.ts";
+import { StartError } from "../../src/domain/start-error.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sluice-projects-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,7 +1,7 @@
 import { BlockList, isIP } from "node:net";
 import { z } from "zod";
+import { StartError } from "../domain/start-error.ts";
 import { devKeyExpectation, isDevKey } from "./dev-key.ts";
-import { StartError } from "./domain/start-error.ts";
 
 /** From the most to the least talkative. */
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;

@@ -1,5 +1,5 @@
 import { LineCounter, parseDocument, type YAMLError } from "yaml";
-import { StartError } from "./domain/start-error.ts";
+import { StartError } from "../domain/start-error.ts";
 
 /** The value of a YAML text. Throws StartError, with a line for each fault: where it is, and never what is written there. */
 export function parseYaml(text: string, source: string): unknown {

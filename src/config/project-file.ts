@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import type { z } from "zod";
-import type { Permission } from "./domain/access.ts";
-import { isName, nameExpectation } from "./domain/configured-name.ts";
-import type { ProjectSettings } from "./domain/project.ts";
-import { StartError } from "./domain/start-error.ts";
+import type { Permission } from "../domain/access.ts";
+import { isName, nameExpectation } from "../domain/configured-name.ts";
+import type { ProjectSettings } from "../domain/project.ts";
+import { StartError } from "../domain/start-error.ts";
 import { checkProject, checkSecrets } from "./project-checks.ts";
 import type { FaultPath, ProjectFault } from "./project-fault.ts";
 import { toPathText, unknownField, wrongValue } from "./project-fault.ts";

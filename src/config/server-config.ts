@@ -1,10 +1,10 @@
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { StartError } from "../domain/start-error.ts";
+import type { ClientTls, TlsFiles } from "../tls/tls-files.ts";
+import { nameServerTlsFiles, readClientTls } from "../tls/tls-files.ts";
 import type { DevKey } from "./dev-key.ts";
 import { readDevKey, resolveDevKey, saveDevKey } from "./dev-key.ts";
-import { StartError } from "./domain/start-error.ts";
-import type { ClientTls, TlsFiles } from "./tls-files.ts";
-import { nameServerTlsFiles, readClientTls } from "./tls-files.ts";
 import { warnOfUnknownVariables } from "./unknown-variables.ts";
 import {
   clientVariables,
@@ -101,7 +101,7 @@ export function keepDevKey({ dataDir, devKey }: Pick<ServerConfig, "dataDir" | "
 export function readClientConfig(
   env: NodeJS.ProcessEnv,
   folder = process.cwd(),
-  ownFolder = dirname(dirname(fileURLToPath(import.meta.url))),
+  ownFolder = dirname(dirname(dirname(fileURLToPath(import.meta.url)))),
 ): Read<ClientConfig> {
   const values = parseVariables(clientVariables, env);
   const url = values.SLUICE_URL.replace(/\/+$/, "");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { toDurationText } from "../src/domain/duration-text.ts";
-import { parseDuration } from "../src/duration.ts";
+import { parseDuration } from "../../src/config/duration.ts";
+import { toDurationText } from "../../src/domain/duration-text.ts";
 
 describe("parseDuration", () => {
   it.each([

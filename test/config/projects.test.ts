@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { createAccess, digestKey } from "../src/domain/access.ts";
-import { settingDefaults } from "../src/domain/project.ts";
-import type { ConfiguredKey, ConfiguredProject } from "../src/project-file.ts";
-import { createProjects, developmentProject } from "../src/projects.ts";
+import type { ConfiguredKey, ConfiguredProject } from "../../src/config/project-file.ts";
+import { createProjects, developmentProject } from "../../src/config/projects.ts";
+import { createAccess, digestKey } from "../../src/domain/access.ts";
+import { settingDefaults } from "../../src/domain/project.ts";
 
 function keyOf(name: string, overrides: Partial<ConfiguredKey> = {}): ConfiguredKey {
   return { name, digest: digestKey(`${name}-key`), permissions: ["track"], environments: [], ...overrides };

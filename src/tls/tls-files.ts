@@ -2,7 +2,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
-import { StartError } from "./domain/start-error.ts";
+import { StartError } from "../domain/start-error.ts";
 
 /** A file, and the variable that names it. */
 export interface NamedFile {

@@ -1,12 +1,12 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { StartError } from "../src/domain/start-error.ts";
-import { nameServerTlsFiles } from "../src/tls-files.ts";
-import { type WatchedTlsIdentity, watchTlsIdentity } from "../src/tls-identity.ts";
-import { captureLog } from "./support/captured-log.ts";
-import { type Certificate, createTestCa, useFiles } from "./support/certificates.ts";
-import { waitUntil } from "./support/wait-until.ts";
+import { StartError } from "../../src/domain/start-error.ts";
+import { nameServerTlsFiles } from "../../src/tls/tls-files.ts";
+import { type WatchedTlsIdentity, watchTlsIdentity } from "../../src/tls/tls-identity.ts";
+import { captureLog } from "../support/captured-log.ts";
+import { type Certificate, createTestCa, useFiles } from "../support/certificates.ts";
+import { waitUntil } from "../support/wait-until.ts";
 
 const write = useFiles();
 const root = dirname(write("x", ""));

@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import { toDurationText } from "./domain/duration-text.ts";
-import { settingDefaults } from "./domain/project.ts";
+import { toDurationText } from "../domain/duration-text.ts";
+import { settingDefaults } from "../domain/project.ts";
 import { parseDuration } from "./duration.ts";
 import type { FaultPath, ProjectFault } from "./project-fault.ts";
 import { toPathText, wrongValue } from "./project-fault.ts";

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { permissions } from "./domain/access.ts";
-import { environmentExpectation, isEnvironment, isName, isText, nameExpectation } from "./domain/configured-name.ts";
-import { toDurationText } from "./domain/duration-text.ts";
-import { eventLimits } from "./domain/event.ts";
-import { settingDefaults } from "./domain/project.ts";
+import { permissions } from "../domain/access.ts";
+import { environmentExpectation, isEnvironment, isName, isText, nameExpectation } from "../domain/configured-name.ts";
+import { toDurationText } from "../domain/duration-text.ts";
+import { eventLimits } from "../domain/event.ts";
+import { settingDefaults } from "../domain/project.ts";
 import { durationExpectation, parseDuration } from "./duration.ts";
 
 // Whatever is wrong with a value, the message of its issue is what it must be. Of a mapping with unknown fields, it is the

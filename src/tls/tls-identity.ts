@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import type { SecureContextOptions } from "node:tls";
 import type { Logger } from "pino";
-import { StartError } from "./domain/start-error.ts";
+import { StartError } from "../domain/start-error.ts";
 import type { TlsFiles, TlsMaterial } from "./tls-files.ts";
 import { readTlsMaterial } from "./tls-files.ts";
 

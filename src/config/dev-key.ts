@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { StartError } from "./domain/start-error.ts";
+import { StartError } from "../domain/start-error.ts";
 
 /** The key that opens the development project. */
 export interface DevKey {

@@ -2,8 +2,8 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, s
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readDevKey, resolveDevKey, saveDevKey } from "../src/dev-key.ts";
-import { StartError } from "../src/domain/start-error.ts";
+import { readDevKey, resolveDevKey, saveDevKey } from "../../src/config/dev-key.ts";
+import { StartError } from "../../src/domain/start-error.ts";
 
 let dataDir = "";
 let path = "";
