@@ -16,6 +16,7 @@ const failed = (id: string, reason: "STORAGE_FULL" | "OUTCOME_UNKNOWN"): EventOu
   id,
   error: new SluiceError(reason, reason),
 });
+const throttled = (id: string): EventOutcome => ({ kind: "throttled", id, retryDelayMs: 2000 });
 
 function tally(...messages: EventOutcome[][]) {
   const counted = createBatchTally();
@@ -26,7 +27,10 @@ function tally(...messages: EventOutcome[][]) {
 const arbitraryOutcome: fc.Arbitrary<EventOutcome> = fc.oneof(
   { arbitrary: fc.nat(9).map((ms) => accepted("a", ms)), weight: 6 },
   { arbitrary: fc.constantFrom(duplicate("d"), rejected("r")), weight: 6 },
-  { arbitrary: fc.constantFrom(failed("f", "STORAGE_FULL"), failed("u", "OUTCOME_UNKNOWN")), weight: 1 },
+  {
+    arbitrary: fc.constantFrom(failed("f", "STORAGE_FULL"), failed("u", "OUTCOME_UNKNOWN"), throttled("t")),
+    weight: 1,
+  },
 );
 const arbitraryStream = fc.array(fc.array(arbitraryOutcome, { maxLength: 5 }), { maxLength: 8 });
 
@@ -37,6 +41,7 @@ describe("createBatchTally", () => {
       acceptedCount: 0,
       duplicateCount: 0,
       rejectedCount: 0,
+      throttledCount: 0,
       unknownCount: 0,
       lastPosition: undefined,
       nextIndex: 0,
@@ -65,6 +70,33 @@ describe("createBatchTally", () => {
     });
   });
 
+  it("stops at the first event that was throttled, which is no failure", () => {
+    const counted = tally([accepted("a", 1), throttled("b")], [rejected("c"), accepted("d", 2), throttled("e")]);
+
+    expect(counted.failure()).toBeUndefined();
+    expect(counted.summary()).toEqual({
+      acceptedCount: 1,
+      duplicateCount: 0,
+      rejectedCount: 0,
+      throttledCount: 2,
+      unknownCount: 1,
+      nextIndex: 1,
+      lastPosition: at(1),
+      failures: [
+        { kind: "throttled", index: 1, id: "b", retryDelayMs: 2000 },
+        { kind: "unknown", index: 3, id: "d" },
+        { kind: "throttled", index: 4, id: "e", retryDelayMs: 2000 },
+      ],
+    });
+  });
+
+  it("keeps the error of an event that failed behind one that was throttled", () => {
+    const counted = tally([throttled("a"), failed("b", "STORAGE_FULL")]);
+
+    expect(counted.failure()?.reason).toBe("STORAGE_FULL");
+    expect(counted.summary()).toMatchObject({ nextIndex: 0, throttledCount: 1, unknownCount: 0 });
+  });
+
   it("tells of an event that failed only when it may have been stored", () => {
     expect(tally([failed("a", "OUTCOME_UNKNOWN"), failed("b", "STORAGE_FULL")]).summary()).toMatchObject({
       unknownCount: 1,
@@ -79,27 +111,29 @@ describe("createBatchTally", () => {
     expect(failures.map((failure) => failure.index)).toEqual(Array.from({ length: 1000 }, (_, i) => i));
   });
 
-  it("adds up to nextIndex, which is where the first failure is, or the end", () => {
+  it("adds up to nextIndex, which is where the first event without an answer is, or the end", () => {
     fc.assert(
       fc.property(arbitraryStream, (messages) => {
         const { acceptedCount, duplicateCount, rejectedCount, nextIndex } = tally(...messages).summary();
-        const firstFailed = messages.flat().findIndex((outcome) => outcome.kind === "failed");
+        const stop = messages.flat().findIndex(({ kind }) => kind === "failed" || kind === "throttled");
 
-        expect(nextIndex).toBe(firstFailed === -1 ? messages.flat().length : firstFailed);
+        expect(nextIndex).toBe(stop === -1 ? messages.flat().length : stop);
         expect(acceptedCount + duplicateCount + rejectedCount).toBe(nextIndex);
       }),
     );
   });
 
-  it("names every rejected event below nextIndex, every unknown one from there on, in order", () => {
+  it("names every rejected event below nextIndex, every throttled and unknown one from there on, in order", () => {
     fc.assert(
       fc.property(arbitraryStream, (messages) => {
-        const { rejectedCount, unknownCount, nextIndex, failures } = tally(...messages).summary();
+        const { rejectedCount, throttledCount, unknownCount, nextIndex, failures } = tally(...messages).summary();
         const below = failures.filter(({ index }) => index < nextIndex);
         const above = failures.filter(({ index }) => index >= nextIndex);
 
         expect(below.map(({ kind }) => kind)).toEqual(Array(rejectedCount).fill("rejected"));
-        expect(above.map(({ kind }) => kind)).toEqual(Array(unknownCount).fill("unknown"));
+        expect(above.filter(({ kind }) => kind === "throttled")).toHaveLength(throttledCount);
+        expect(above.filter(({ kind }) => kind === "unknown")).toHaveLength(unknownCount);
+        expect(above).toHaveLength(throttledCount + unknownCount);
         expect(failures.map(({ index }) => index)).toEqual(failures.map(({ index }) => index).sort((a, b) => a - b));
       }),
     );

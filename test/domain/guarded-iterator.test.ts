@@ -78,6 +78,15 @@ describe("guardIterator", () => {
     await expect(guarded.next()).rejects.toBe(shutdown);
   });
 
+  it("aborts its signal with the first interruption, and not before", async () => {
+    const guarded = guardIterator(silence(), neverMs);
+    expect(guarded.signal.aborted).toBe(false);
+    guarded.interrupt(shutdown);
+    guarded.interrupt(new SluiceError("CALL_ENDED", "the caller cancelled"));
+
+    expect(guarded.signal.reason).toBe(shutdown);
+  });
+
   it("lets a source that fails after an interruption fail unheard", async () => {
     const source = silence();
     const guarded = guardIterator(source, neverMs);

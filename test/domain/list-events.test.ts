@@ -4,15 +4,16 @@ import type { ListEvents, ListQuery } from "../../src/domain/list-events.ts";
 import { createListEvents } from "../../src/domain/list-events.ts";
 import { createPageTokens } from "../../src/domain/page-token.ts";
 import type { StoredEvent } from "../../src/domain/ports.ts";
-import type { Project } from "../../src/domain/project.ts";
+import type { Caller } from "../../src/domain/project.ts";
 import type { EventInit } from "../support/events.ts";
-import { eventToAppend, newProject } from "../support/events.ts";
+import { callerOf, eventToAppend, newProject } from "../support/events.ts";
 import type { FakeLogOptions } from "../support/fake-event-log.ts";
 import { createFakeEventLog } from "../support/fake-event-log.ts";
 
 const secret = Buffer.alloc(32, 1);
 const everything: ListQuery = { names: [], includeTest: false, order: "newest-first", pageSize: 0, pageToken: "" };
 const names = ["click", "view", "deploy"];
+const environmentNames = ["production", "staging"];
 
 function setUp(options: FakeLogOptions = {}) {
   const log = createFakeEventLog(options);
@@ -28,20 +29,21 @@ function setUp(options: FakeLogOptions = {}) {
       "grpc",
       events.map((init) => eventToAppend(`e${++count}`, init)),
     );
-  const list = (query: Partial<ListQuery> = {}) => listEvents(project, { ...everything, ...query });
-  return { log, project, listEvents, store, list };
+  const list = (query: Partial<ListQuery> = {}, environments: readonly string[] = []) =>
+    listEvents({ project, environments }, { ...everything, ...query });
+  return { log, project, caller: callerOf(project), listEvents, store, list };
 }
 
 /** All pages one after the other; `meanwhile` runs before each but the first. */
 async function listPages(
   listEvents: ListEvents,
-  project: Project,
+  caller: Pick<Caller, "project" | "environments">,
   query: ListQuery,
   meanwhile: () => Promise<unknown> = async () => {},
 ): Promise<StoredEvent[][]> {
   const pages: StoredEvent[][] = [];
   for (let pageToken = ""; ; ) {
-    const page = await listEvents(project, { ...query, pageToken });
+    const page = await listEvents(caller, { ...query, pageToken });
     pages.push([...page.events]);
     if (page.nextPageToken === "") return pages;
     pageToken = page.nextPageToken;
@@ -50,17 +52,26 @@ async function listPages(
 }
 
 /** What a query should return of all that is stored, by the plainest means. */
-function answerOf(stored: readonly StoredEvent[], namesOf: Map<StoredEvent, string>, query: ListQuery): StoredEvent[] {
-  const matching = stored.filter(
-    (event) =>
+function answerOf(
+  stored: readonly StoredEvent[],
+  inits: readonly EventInit[],
+  environments: readonly string[],
+  query: ListQuery,
+): StoredEvent[] {
+  const matching = stored.filter((event, i) => {
+    const { name = "", environment = "" } = inits[i] ?? {};
+    return (
       (query.includeTest || !event.isTest) &&
-      (query.names.length === 0 || query.names.includes(namesOf.get(event) ?? "")),
-  );
+      (query.names.length === 0 || query.names.includes(name)) &&
+      (environments.length === 0 || environments.includes(environment))
+    );
+  });
   return query.order === "oldest-first" ? matching : matching.toReversed();
 }
 
 const arbitraryInit: fc.Arbitrary<EventInit> = fc.record({
   name: fc.constantFrom(...names),
+  environment: fc.constantFrom("", ...environmentNames),
   test: fc.boolean(),
 });
 const arbitraryQuery: fc.Arbitrary<ListQuery> = fc.record({
@@ -78,8 +89,9 @@ describe("createListEvents", () => {
         fc.array(arbitraryInit, { maxLength: 60 }),
         fc.array(fc.array(arbitraryInit, { maxLength: 4 }), { maxLength: 6 }),
         arbitraryQuery,
+        fc.subarray([...environmentNames, "unheard of"]),
         fc.integer({ min: 1, max: 30 }),
-        async (inits, writes, query, readMax) => {
+        async (inits, writes, query, environments, readMax) => {
           const { log, project, listEvents, store } = setUp({ readMax });
           const remaining = [...writes];
           const all = [...inits];
@@ -91,14 +103,11 @@ describe("createListEvents", () => {
           await store(inits);
           const atStart = log.stored(project).length;
 
-          const pages = await listPages(listEvents, project, query, write);
+          const pages = await listPages(listEvents, { project, environments }, query, write);
 
           const stored = log.stored(project);
-          const namesOf = new Map(stored.map((event, i) => [event, all[i]?.name ?? ""]));
-          const expected =
-            query.order === "oldest-first"
-              ? answerOf(stored, namesOf, query)
-              : answerOf(stored.slice(0, atStart), namesOf, query);
+          const there = query.order === "oldest-first" ? stored : stored.slice(0, atStart);
+          const expected = answerOf(there, all, environments, query);
           // A page follows each write: oldest first has to return what was written, too.
           expect(pages.flat()).toEqual(expected);
           const pageSize = query.pageSize || 20;
@@ -140,11 +149,11 @@ describe("createListEvents", () => {
   });
 
   it("ends a page before 3 MiB, with a token, and loses nothing", async () => {
-    const { log, project, listEvents, store } = setUp();
+    const { log, project, caller, listEvents, store } = setUp();
     const properties = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`p${i}`, "x".repeat(16_000)]));
     await store(Array.from({ length: 12 }, () => ({ properties })));
 
-    const pages = await listPages(listEvents, project, { ...everything, order: "oldest-first" });
+    const pages = await listPages(listEvents, caller, { ...everything, order: "oldest-first" });
 
     const sizes = pages.map((page) => page.reduce((sum, { bytes }) => sum + bytes.length, 0));
     expect(sizes.every((size) => size <= 3 << 20)).toBe(true);
@@ -153,24 +162,33 @@ describe("createListEvents", () => {
   });
 
   it.each([
-    ["a name that no event has", { names: ["unheard of"] }, {}],
-    ["no test events where all are", {}, { test: true }],
-  ])("looks at 10,000 entries a call at most for %s, and still comes to an end", async (_, query, init) => {
-    const { log, project, listEvents, store } = setUp({ readMax: 3000 });
-    await store(Array.from({ length: 25_000 }, () => init));
-    const looked: number[] = [];
-    let before = 0;
-    const note = async () => {
-      const sum = log.reads.reduce((total, count) => total + count, 0);
-      looked.push(sum - before);
-      before = sum;
-    };
+    ["a name that no event has", { names: ["unheard of"] }, [], {}],
+    ["no test events where all are", {}, [], { test: true }],
+    ["an environment that no event has", {}, ["production"], { environment: "staging" }],
+  ])(
+    "looks at 10,000 entries a call at most for %s, and still comes to an end",
+    async (_, query, environments, init) => {
+      const { log, project, listEvents, store } = setUp({ readMax: 3000 });
+      await store(Array.from({ length: 25_000 }, () => init));
+      const looked: number[] = [];
+      let before = 0;
+      const note = async () => {
+        const sum = log.reads.reduce((total, count) => total + count, 0);
+        looked.push(sum - before);
+        before = sum;
+      };
 
-    const pages = await listPages(listEvents, project, { ...everything, ...query, pageSize: 1000 }, note);
+      const pages = await listPages(
+        listEvents,
+        { project, environments },
+        { ...everything, ...query, pageSize: 1000 },
+        note,
+      );
 
-    expect(pages).toEqual([[], [], []]);
-    expect(looked).toEqual([10_000, 10_000]);
-  });
+      expect(pages).toEqual([[], [], []]);
+      expect(looked).toEqual([10_000, 10_000]);
+    },
+  );
 
   it("finds what is far behind in a page that comes short", async () => {
     const { store, list } = setUp();
@@ -198,7 +216,7 @@ describe("createListEvents", () => {
   });
 
   it("refuses a page token of another project, and of another secret", async () => {
-    const { log, project, listEvents, store, list } = setUp();
+    const { log, caller, listEvents, store, list } = setUp();
     await store([{}, {}]);
     const query = { ...everything, pageSize: 1, pageToken: (await list({ pageSize: 1 })).nextPageToken };
     const other = createListEvents(
@@ -206,8 +224,39 @@ describe("createListEvents", () => {
       createPageTokens(() => Buffer.alloc(32, 2)),
     );
 
-    await expect(listEvents(newProject(), query)).rejects.toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
-    await expect(other(project, query)).rejects.toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
+    await expect(listEvents(callerOf(newProject()), query)).rejects.toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
+    await expect(other(caller, query)).rejects.toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
+  });
+
+  it("shows a key that is bound to environments only what is in one of these", async () => {
+    const { store, list } = setUp();
+    await store([{ environment: "production" }, {}, { environment: "staging" }]);
+
+    expect((await list({}, ["production"])).events).toHaveLength(1);
+    expect((await list({}, ["staging", "production"])).events).toHaveLength(2);
+    expect((await list()).events).toHaveLength(3);
+  });
+
+  it("asks the log for much at a time when a key sees little of it", async () => {
+    const { log, store, list } = setUp();
+    await store(Array.from({ length: 5000 }, () => ({})));
+
+    expect(await list({ pageSize: 1 }, ["production"])).toEqual({ events: [], nextPageToken: "" });
+    expect(log.reads.length).toBeLessThan(10);
+  });
+
+  it.each([
+    ["one bound to environments", [], ["production"]],
+    ["one bound to others", ["production"], ["staging"]],
+    ["one bound to more", ["production"], ["production", "staging"]],
+    ["one bound to none", ["production"], []],
+  ])("refuses a page token that was made for another key: %s", async (_, sealedFor, usedBy) => {
+    const { store, list } = setUp();
+    await store([{ environment: "production" }, { environment: "production" }]);
+    const { nextPageToken: pageToken } = await list({ pageSize: 1 }, sealedFor);
+
+    await expect(list({ pageToken }, usedBy)).rejects.toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
+    expect((await list({ pageToken }, sealedFor)).events).toHaveLength(1);
   });
 
   it("takes a page token with the same names in another order, or twice", async () => {

@@ -4,14 +4,16 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
+import type { OfferedEvent } from "../../src/domain/event.ts";
 import type { EventToAppend } from "../../src/domain/ports.ts";
-import type { RejectedEvent } from "../../src/domain/prepare-event.ts";
+import type { RejectedEvent, Sender } from "../../src/domain/prepare-event.ts";
 import { prepareEvent } from "../../src/domain/prepare-event.ts";
+import { isSameEvent } from "../../src/domain/same-event.ts";
 import { validateEvent } from "../../src/domain/validate-event.ts";
 import { toEvent } from "../../src/rpc/list-response.ts";
 import { arbitraryEvent, arbitraryNowMs as nowMs } from "../support/arbitrary-events.ts";
 import type { EventInit } from "../support/events.ts";
-import { encodeEvent } from "../support/events.ts";
+import { encodeEvent, newProject } from "../support/events.ts";
 import { field, join, strangeFieldsOf, varint } from "../support/wire-fields.ts";
 
 const full: EventInit = {
@@ -25,6 +27,11 @@ const full: EventInit = {
   test: true,
 };
 const outputOnly: EventInit = { cursor: "c", receiveTime: timestampFromMs(1), entrance: "grpc" };
+
+/** Prepares an event of a sender whom nothing keeps from anything, unless told so. */
+function prepare(offered: OfferedEvent, sender: Partial<Sender> = {}): EventToAppend | RejectedEvent {
+  return prepareEvent(offered, nowMs, { project: newProject(), environments: [], ...sender });
+}
 
 function accept(prepared: EventToAppend | RejectedEvent): EventToAppend {
   if ("bytes" in prepared) return prepared;
@@ -52,7 +59,7 @@ function eventOfBytes(size: number): EventInit {
 
 describe("prepareEvent", () => {
   it("rejects what could not be read, and says why", () => {
-    expect(prepareEvent({ unreadable: "is not a JSON Event" }, nowMs)).toEqual({
+    expect(prepare({ unreadable: "is not a JSON Event" })).toEqual({
       kind: "rejected",
       id: "",
       reason: "MALFORMED",
@@ -63,11 +70,11 @@ describe("prepareEvent", () => {
   it("keeps clean bytes as they were sent", () => {
     const bytes = encodeEvent(full);
 
-    expect(accept(prepareEvent(bytes, nowMs)).bytes).toBe(bytes);
+    expect(accept(prepare(bytes)).bytes).toBe(bytes);
   });
 
   it("takes from the event what is stored beside it", () => {
-    expect(prepareEvent(encodeEvent(full), nowMs)).toMatchObject({
+    expect(prepare(encodeEvent(full))).toMatchObject({
       id: "order-1",
       isIdAssigned: false,
       isTimeAbsent: false,
@@ -77,7 +84,7 @@ describe("prepareEvent", () => {
 
   it("assigns a UUIDv7 to an event without an id, beside its bytes", () => {
     const bytes = encodeEvent({ name: "click" });
-    const prepared = accept(prepareEvent(bytes, nowMs));
+    const prepared = accept(prepare(bytes));
 
     expect(prepared).toMatchObject({ isIdAssigned: true, isTimeAbsent: true, isTest: false });
     expect(prepared.id).toMatch(/^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
@@ -104,7 +111,7 @@ describe("prepareEvent", () => {
     ["a kind that another follows", join(name, nested(varint(1, 0), field(3, "x"))), { properties: { p: "x" } }],
   ];
   it.each(stripped)("encodes the event again without %s", (_, sent, kept) => {
-    const { bytes } = accept(prepareEvent(sent, nowMs));
+    const { bytes } = accept(prepare(sent));
 
     expect(decode(bytes)).toEqual(decode(encodeEvent({ name: "click", ...kept })));
     expect(strangeFieldsOf(bytes)).toEqual([]);
@@ -112,7 +119,7 @@ describe("prepareEvent", () => {
 
   it("encodes an event that came as a message, and leaves the message as it was", () => {
     const message = create(EventSchema, { ...full, ...outputOnly });
-    const { bytes } = accept(prepareEvent(message, nowMs));
+    const { bytes } = accept(prepare(message));
 
     expect(decode(bytes)).toEqual(decode(encodeEvent(full)));
     expect(message).toEqual(create(EventSchema, { ...full, ...outputOnly }));
@@ -121,7 +128,7 @@ describe("prepareEvent", () => {
   it("rejects a Value without kind with its path", () => {
     const sent = join(field(1, "a"), name, nested(field(6, field(1, varint(1, 0)), field(1))));
 
-    expect(prepareEvent(sent, nowMs)).toEqual({
+    expect(prepare(sent)).toEqual({
       kind: "rejected",
       id: "a",
       reason: "EVENT_INVALID",
@@ -130,8 +137,8 @@ describe("prepareEvent", () => {
   });
 
   it("repeats at most 128 well-formed characters of a rejected event's id", () => {
-    const long = prepareEvent(encodeEvent({ name: "click", id: `${"i".repeat(127)}${"🛝".repeat(9)}` }), nowMs);
-    const broken = prepareEvent(create(EventSchema, { name: "click", id: "a\ud800" }), nowMs);
+    const long = prepare(encodeEvent({ name: "click", id: `${"i".repeat(127)}${"🛝".repeat(9)}` }));
+    const broken = prepare(create(EventSchema, { name: "click", id: "a\ud800" }));
 
     expect(long.id).toBe(`${"i".repeat(127)}\ufffd`);
     expect(broken.id).toBe("a\ufffd");
@@ -155,7 +162,7 @@ describe("prepareEvent", () => {
     ["invalid UTF-8 in the name of a property", field(6, field(1, field(1, Uint8Array.of(0xc3))))],
     ["invalid UTF-8 in a property", join(name, nested(field(3, Uint8Array.of(0xf4, 0x90, 0x80, 0x80))))],
   ])("rejects as MALFORMED: %s", (_, bytes) => {
-    expect(prepareEvent(bytes, nowMs)).toMatchObject({
+    expect(prepare(bytes)).toMatchObject({
       kind: "rejected",
       id: "",
       reason: "MALFORMED",
@@ -167,18 +174,18 @@ describe("prepareEvent", () => {
     const taken = encodeEvent(eventOfBytes(799_999));
     const refused = encodeEvent(eventOfBytes(800_000));
 
-    expect(accept(prepareEvent(taken, nowMs)).bytes).toHaveLength(799_999);
-    expect(prepareEvent(refused, nowMs)).toMatchObject({
+    expect(accept(prepare(taken)).bytes).toHaveLength(799_999);
+    expect(prepare(refused)).toMatchObject({
       reason: "EVENT_INVALID",
       violation: { field: "", message: "is not smaller than 800000 bytes" },
     });
-    expect(prepareEvent(decode(refused), nowMs)).toMatchObject({ reason: "EVENT_INVALID" });
+    expect(prepare(decode(refused))).toMatchObject({ reason: "EVENT_INVALID" });
   });
 
   it("measures an event without what is stripped from it", () => {
     const sent = join(encodeEvent({ name: "click" }), field(99, new Uint8Array(900_000)));
 
-    expect(accept(prepareEvent(sent, nowMs)).bytes).toHaveLength(7);
+    expect(accept(prepare(sent)).bytes).toHaveLength(7);
   });
 
   it("rejects what validateEvent refuses and nothing else; what it takes decodes to what was sent, and prints", () => {
@@ -186,7 +193,7 @@ describe("prepareEvent", () => {
       fc.property(arbitraryEvent, (init) => {
         const sent = create(EventSchema, init);
         const bytes = toBinary(EventSchema, sent);
-        const prepared = prepareEvent(bytes, nowMs);
+        const prepared = prepare(bytes);
         const violation = validateEvent(sent, nowMs);
         if (violation !== undefined) {
           expect(prepared).toMatchObject({ reason: "EVENT_INVALID", violation });
@@ -201,14 +208,75 @@ describe("prepareEvent", () => {
     );
   });
 
+  it.each([
+    ["none for a key that is bound to none", [], "", ""],
+    ["that of a key that is bound to one", ["staging"], "", "staging"],
+    ["its own", ["production", "staging"], "staging", "staging"],
+  ])("gives an event an environment: %s", (_, environments, own, expected) => {
+    const sent = encodeEvent({ ...full, environment: own });
+    for (const offered of [sent, decode(sent)]) {
+      const { bytes } = accept(prepare(offered, { environments }));
+      expect(decode(bytes)).toEqual(decode(encodeEvent({ ...full, environment: expected })));
+    }
+  });
+
+  it("only adds the environment to the bytes that were sent", () => {
+    fc.assert(
+      fc.property(arbitraryEvent, (init) => {
+        const sent = encodeEvent({ ...init, environment: "" });
+        const prepared = prepare(sent, { environments: ["production"] });
+        if (!("bytes" in prepared)) return;
+        const named = encodeEvent({ ...init, environment: "production" });
+
+        expect(Buffer.compare(prepared.bytes.subarray(0, sent.length), sent)).toBe(0);
+        expect(isSameEvent(prepared.bytes, named)).toBe(true);
+        expect(isSameEvent(prepared.bytes, accept(prepare(named)).bytes)).toBe(true);
+      }),
+    );
+  });
+
+  it("measures an event with the environment that it gets", () => {
+    const sender = { environments: ["production"] };
+    const added = encodeEvent({ environment: "production" }).length;
+
+    expect(accept(prepare(encodeEvent(eventOfBytes(799_999 - added)), sender)).bytes).toHaveLength(799_999);
+    expect(prepare(encodeEvent(eventOfBytes(800_000 - added)), sender)).toMatchObject({
+      reason: "EVENT_INVALID",
+      violation: { field: "" },
+    });
+  });
+
+  it.each<[string, Partial<Sender>, { name?: string }, Partial<RejectedEvent>]>([
+    [
+      "a key's environments",
+      { environments: ["staging"] },
+      {},
+      { reason: "ENVIRONMENT_FORBIDDEN", violation: { field: "environment", message: expect.any(String) } },
+    ],
+    [
+      "the project's kinds of identities",
+      { project: newProject({ identityKinds: ["user"] }) },
+      {},
+      { reason: "EVENT_INVALID", violation: { field: 'identities["__proto__"]', message: expect.any(String) } },
+    ],
+    [
+      "what is invalid for everyone, first",
+      { environments: ["staging"] },
+      { name: "" },
+      { reason: "EVENT_INVALID", violation: { field: "name", message: "is required" } },
+    ],
+  ])("rejects by %s", (_, sender, init, expected) => {
+    expect(prepare(encodeEvent({ ...full, ...init }), sender)).toMatchObject({ id: "order-1", ...expected });
+  });
+
   it("never throws, whatever the bytes, and takes nothing that does not print or holds strange fields", () => {
     fc.assert(
       fc.property(mutatedEvent, (bytes) => {
-        const prepared = prepareEvent(bytes, nowMs);
+        const prepared = prepare(bytes);
         if (!("bytes" in prepared)) return;
         print(prepared);
         expect(strangeFieldsOf(prepared.bytes)).toEqual([]);
-        expect(accept(prepareEvent(prepared.bytes, nowMs)).bytes).toBe(prepared.bytes);
+        expect(accept(prepare(prepared.bytes)).bytes).toBe(prepared.bytes);
       }),
       { numRuns: 5000 },
     );

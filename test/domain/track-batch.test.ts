@@ -9,6 +9,7 @@ import type { Project } from "../../src/domain/project.ts";
 import { StreamCut } from "../../src/domain/stream-cut.ts";
 import { createTrack } from "../../src/domain/track.ts";
 import { callerOf, encodeEvent, newProject } from "../support/events.ts";
+import { createFakeClock } from "../support/fake-clock.ts";
 import type { FakeEventLog } from "../support/fake-event-log.ts";
 import { createFakeEventLog } from "../support/fake-event-log.ts";
 import { useCrashWatch } from "../support/use-crash-watch.ts";
@@ -16,19 +17,18 @@ import { waitUntil } from "../support/wait-until.ts";
 
 useCrashWatch();
 
-const clock = { nowMs: () => Date.UTC(2026, 0, 31) };
 const good = (id: string) => encodeEvent({ id, name: "click" });
 const nameless = encodeEvent({ id: "nameless" });
 
 function setUp({ log = createFakeEventLog(), project = newProject(), streamEventsInFlight = 1000 } = {}) {
-  const track = createTrack({ log, clock, streamEventsInFlight });
+  const track = createTrack({ log, clock: createFakeClock(), limits: { streamEventsInFlight } });
   const caller = callerOf(project);
   /** Sends a stream; a stream that is cut is answered with what it was cut by, too. */
   async function send(
     source: AsyncIterable<readonly OfferedEvent[]>,
   ): Promise<{ summary: BatchSummary; cut?: string }> {
     try {
-      return { summary: await track.trackBatch(caller, guardIterator(source, 60_000)) };
+      return { summary: (await track.trackBatch(caller, guardIterator(source, 60_000))).summary };
     } catch (thrown) {
       if (!(thrown instanceof StreamCut)) throw thrown;
       return { summary: thrown.summary, cut: thrown.reason };

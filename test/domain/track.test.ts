@@ -2,40 +2,51 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import type { ErrorReason } from "../../src/domain/errors.ts";
+import type { OfferedEvent } from "../../src/domain/event.ts";
 import type { EventOutcome } from "../../src/domain/outcome.ts";
 import { createTrack } from "../../src/domain/track.ts";
 import { callerOf, encodeEvent, newProject } from "../support/events.ts";
-import { createFakeEventLog } from "../support/fake-event-log.ts";
+import { createFakeClock } from "../support/fake-clock.ts";
+import { createFakeEventLog, fakeRetryDelayMs } from "../support/fake-event-log.ts";
 
-const clock = { nowMs: () => Date.UTC(2026, 0, 31) };
 const good = (id: string) => encodeEvent({ id, name: "click" });
+const goods = (count: number) => Array.from({ length: count }, (_, i) => good(`${i}`));
 const nameless = encodeEvent({ id: "nameless" });
 const garbage = Buffer.from("not protobuf");
+const conflicting = (id: string) => encodeEvent({ id, name: "other" });
+const tokens = (events: number) => ({ rateLimits: [{ events, perMs: 60_000 }] });
 
-function setUp() {
+function setUp(settings: Parameters<typeof newProject>[0] = {}) {
   const log = createFakeEventLog();
-  const project = newProject();
+  const project = newProject(settings);
   const told: EventOutcome[][] = [];
-  const track = createTrack({ log, clock, onOutcomes: (outcomes) => told.push([...outcomes]) });
+  const rejected: { offered: readonly OfferedEvent[]; outcomes: readonly EventOutcome[] }[] = [];
+  const track = createTrack({
+    log,
+    clock: createFakeClock(),
+    onOutcomes: (outcomes) => told.push([...outcomes]),
+    onRejected: (_, offered, outcomes) => rejected.push({ offered, outcomes }),
+  });
   const failIds = (ids: string[], reason: ErrorReason) =>
     log.failWhen(({ id }) => (ids.includes(id) ? reason : undefined));
-  return { log, project, caller: callerOf(project), track, told, failIds };
+  return { log, project, caller: callerOf(project), track, told, rejected, failIds };
 }
 
 describe("Track.track", () => {
   it("stores an event, and tells of it", async () => {
-    const { log, project, caller, track, told } = setUp();
+    const { log, project, caller, track, told, rejected } = setUp();
 
-    expect(await track.track(caller, good("a"))).toMatchObject({ kind: "accepted", id: "a" });
+    expect((await track.track(caller, good("a"))).outcome).toMatchObject({ kind: "accepted", id: "a" });
     expect(log.stored(project)).toMatchObject([{ bytes: good("a"), entrance: "grpc" }]);
     expect(told).toMatchObject([[{ kind: "accepted" }]]);
+    expect(rejected).toEqual([]);
   });
 
   it("answers a retry with the position of the original", async () => {
     const { log, project, caller, track } = setUp();
-    const { position } = await track.track(caller, good("a"));
+    const { outcome } = await track.track(caller, good("a"));
 
-    expect(await track.track(caller, good("a"))).toEqual({ kind: "duplicate", id: "a", position });
+    expect((await track.track(caller, good("a"))).outcome).toEqual({ ...outcome, kind: "duplicate" });
     expect(log.stored(project)).toHaveLength(1);
   });
 
@@ -50,19 +61,58 @@ describe("Track.track", () => {
     const { log, caller, track } = setUp();
     await track.track(caller, good("a"));
 
-    expect(log.appends[0]?.options).toEqual({ signal: caller.signal });
+    expect(log.appends[0]?.options).toMatchObject({ signal: caller.signal });
+    expect(log.appends[0]?.options.isHeldBack).not.toBe(true);
   });
 
   it.each([
-    ["another event under the same id", encodeEvent({ id: "a", name: "other" }), "ID_CONFLICT", "event.id"],
+    ["another event under the same id", conflicting("a"), "ID_CONFLICT", "event.id"],
     ["an invalid event", nameless, "EVENT_INVALID", "event.name"],
     ["what is no event", garbage, "MALFORMED", "event"],
-  ] as const)("throws for %s, and stores nothing", async (_, event, reason, field) => {
-    const { log, project, caller, track } = setUp();
+  ] as const)("throws for %s, stores nothing, and tells of it", async (_, event, reason, field) => {
+    const { log, project, caller, track, rejected } = setUp();
     await track.track(caller, good("a"));
 
     await expect(track.track(caller, event)).rejects.toMatchObject({ reason, violations: [{ field }] });
     expect(log.stored(project)).toHaveLength(1);
+    expect(rejected).toMatchObject([{ offered: [event], outcomes: [{ reason }] }]);
+  });
+
+  it("throws ENVIRONMENT_FORBIDDEN for an environment that its key is not bound to", async () => {
+    const { project, track } = setUp();
+    const caller = callerOf(project, { environments: ["staging"] });
+
+    await expect(track.track(caller, encodeEvent({ name: "click", environment: "production" }))).rejects.toMatchObject({
+      reason: "ENVIRONMENT_FORBIDDEN",
+      violations: [{ field: "event.environment" }],
+    });
+  });
+
+  it("throws RATE_LIMITED when no token is left, with when there is one, and with what is left", async () => {
+    const { log, project, caller, track, told } = setUp(tokens(1));
+    expect(await track.track(caller, good("a"))).toMatchObject({ quotas: [{ remaining: 0 }] });
+
+    await expect(track.track(caller, good("b"))).rejects.toMatchObject({
+      reason: "RATE_LIMITED",
+      retryDelayMs: fakeRetryDelayMs,
+      quotas: [{ limit: { events: 1 }, remaining: 0 }],
+    });
+    expect((await track.track(caller, good("a"))).outcome.kind).toBe("duplicate");
+    expect(log.stored(project)).toHaveLength(1);
+    expect(told.at(1)).toMatchObject([{ kind: "throttled", id: "b" }]);
+  });
+
+  it("says what is left when nothing was appended, too", async () => {
+    const { caller, track } = setUp(tokens(7));
+
+    await expect(track.track(caller, nameless)).rejects.toMatchObject({ quotas: [{ remaining: 7 }] });
+  });
+
+  it("rejects an event all the same when it cannot be told what is left", async () => {
+    const { log, caller, track } = setUp(tokens(7));
+    log.readQuotas = () => Promise.reject(new Error("storage is away"));
+
+    await expect(track.track(caller, nameless)).rejects.toMatchObject({ reason: "EVENT_INVALID", quotas: [] });
   });
 
   it.each(["STORAGE_UNAVAILABLE", "STORAGE_FULL", "OVERLOADED", "OUTCOME_UNKNOWN"] as const)(
@@ -75,6 +125,19 @@ describe("Track.track", () => {
     },
   );
 
+  it("does not ask a log that failed what is left", async () => {
+    const { log, caller, track } = setUp(tokens(7));
+    let isAsked = false;
+    log.append = () => Promise.reject(new Error("a fault of ours"));
+    log.readQuotas = async () => {
+      isAsked = true;
+      return [];
+    };
+    await expect(track.track(caller, good("a"))).rejects.toMatchObject({ reason: "INTERNAL" });
+
+    expect(isAsked).toBe(false);
+  });
+
   it("throws INTERNAL, with the cause, when the log breaks its word and throws", async () => {
     const { log, caller, track } = setUp();
     const cause = new Error("a fault of ours");
@@ -85,7 +148,7 @@ describe("Track.track", () => {
 
   it("throws INTERNAL when the log answers for fewer events than it got", async () => {
     const { log, caller, track } = setUp();
-    log.append = async () => [];
+    log.append = async () => ({ results: [], quotas: [] });
 
     await expect(track.track(caller, good("a"))).rejects.toMatchObject({ reason: "INTERNAL" });
   });
@@ -93,22 +156,23 @@ describe("Track.track", () => {
 
 describe("Track.trackMany", () => {
   it("has an outcome for each event, in the order of the request", async () => {
-    const { log, project, caller, track, failIds } = setUp();
+    const { log, project, caller, track, failIds } = setUp(tokens(3));
     await track.track(caller, good("known"));
     failIds(["full"], "STORAGE_FULL");
-    const conflict = encodeEvent({ id: "known", name: "other" });
 
-    const outcomes = await track.trackMany(caller, [
+    const answer = await track.trackMany(caller, [
       good("a"),
       garbage,
       good("known"),
       nameless,
       good("full"),
-      conflict,
+      conflicting("known"),
       good("b"),
+      good("c"),
+      good("a"),
     ]);
 
-    expect(outcomes).toMatchObject([
+    expect(answer.outcomes).toMatchObject([
       { kind: "accepted", id: "a" },
       { kind: "rejected", reason: "MALFORMED", violation: { field: "" } },
       { kind: "duplicate", id: "known" },
@@ -116,7 +180,10 @@ describe("Track.trackMany", () => {
       { kind: "failed", id: "full" },
       { kind: "rejected", reason: "ID_CONFLICT", id: "known", violation: { field: "id" } },
       { kind: "accepted", id: "b" },
+      { kind: "throttled", id: "c", retryDelayMs: fakeRetryDelayMs },
+      { kind: "duplicate", id: "a" },
     ]);
+    expect(answer.quotas).toMatchObject([{ remaining: 0 }]);
     expect(log.stored(project)).toHaveLength(3);
   });
 
@@ -127,10 +194,13 @@ describe("Track.trackMany", () => {
     expect(log.appends.map(({ events }) => events.map(({ id }) => id))).toEqual([["a", "b"]]);
   });
 
-  it("does not trouble the log when no event is valid", async () => {
-    const { log, caller, track } = setUp();
+  it("does not trouble the log when no event is valid, but to say what is left", async () => {
+    const { log, caller, track } = setUp(tokens(7));
 
-    expect(await track.trackMany(caller, [nameless])).toMatchObject([{ kind: "rejected" }]);
+    expect(await track.trackMany(caller, [nameless])).toMatchObject({
+      outcomes: [{ kind: "rejected" }],
+      quotas: [{ remaining: 7 }],
+    });
     expect(log.appends).toEqual([]);
   });
 
@@ -143,32 +213,155 @@ describe("Track.trackMany", () => {
     });
   });
 
+  it("throws RATE_LIMITED when none was stored for want of tokens, even if others were rejected", async () => {
+    const { caller, track } = setUp(tokens(1));
+    await track.track(caller, good("a"));
+
+    await expect(track.trackMany(caller, [good("b"), nameless, good("c")])).rejects.toMatchObject({
+      reason: "RATE_LIMITED",
+      retryDelayMs: fakeRetryDelayMs,
+      quotas: [{ remaining: 0 }],
+    });
+  });
+
+  it.each<[string, number, Record<string, ErrorReason>, ErrorReason]>([
+    ["what failed, not for what was throttled", 0, { b: "STORAGE_UNAVAILABLE" }, "STORAGE_UNAVAILABLE"],
+    ["what may be stored, not for what is not", 1, { b: "OUTCOME_UNKNOWN", c: "STORAGE_FULL" }, "OUTCOME_UNKNOWN"],
+    ["what may be stored, even when it comes last", 1, { b: "STORAGE_FULL", c: "OUTCOME_UNKNOWN" }, "OUTCOME_UNKNOWN"],
+  ])("throws for %s", async (_, tokensLeft, failures, reason) => {
+    const { log, caller, track } = setUp(tokens(tokensLeft + 1));
+    await track.track(caller, good("a"));
+    log.failWhen(({ id }) => failures[id]);
+
+    await expect(track.trackMany(caller, [nameless, good("b"), good("c"), good("d")])).rejects.toMatchObject({
+      reason,
+    });
+  });
+
   it.each([
     ["an accepted event", good("b"), "accepted"],
-    ["a conflict", encodeEvent({ id: "known", name: "other" }), "rejected"],
+    ["a duplicate", good("known"), "duplicate"],
+    ["a conflict", conflicting("known"), "rejected"],
   ] as const)("does not throw when %s is among those that failed", async (_, event, kind) => {
     const { caller, track, failIds } = setUp();
     await track.track(caller, good("known"));
     failIds(["a"], "OUTCOME_UNKNOWN");
 
-    expect(await track.trackMany(caller, [good("a"), event])).toMatchObject([{ kind: "failed" }, { kind }]);
+    expect(await track.trackMany(caller, [good("a"), event])).toMatchObject({
+      outcomes: [{ kind: "failed" }, { kind }],
+    });
   });
 
   it.each([
-    ["no event", 0, "MALFORMED"],
-    ["501 events", 501, "TOO_LARGE"],
-  ] as const)("refuses %s, and stores nothing", async (_, count, reason) => {
+    ["no event", 0, false, "MALFORMED"],
+    ["501 events", 501, false, "TOO_LARGE"],
+    ["no event at all or none", 0, true, "MALFORMED"],
+    ["501 events at all or none", 501, true, "TOO_LARGE"],
+  ] as const)("refuses %s, and stores nothing", async (_, count, isAtomic, reason) => {
     const { log, caller, track } = setUp();
-    const events = Array.from({ length: count }, (_, i) => good(`${i}`));
 
-    await expect(track.trackMany(caller, events)).rejects.toMatchObject({ reason });
+    await expect(track.trackMany(caller, goods(count), { isAtomic })).rejects.toMatchObject({ reason });
     expect(log.appends).toEqual([]);
   });
 
   it("takes 500 events", async () => {
     const { caller, track } = setUp();
-    const events = Array.from({ length: 500 }, (_, i) => good(`${i}`));
 
-    expect(await track.trackMany(caller, events)).toHaveLength(500);
+    expect((await track.trackMany(caller, goods(500))).outcomes).toHaveLength(500);
+  });
+});
+
+describe("Track.trackMany, atomic", () => {
+  const isAtomic = true;
+
+  it("stores all events, and takes duplicates as stored", async () => {
+    const { log, project, caller, track } = setUp(tokens(3));
+    await track.track(caller, good("b"));
+
+    const answer = await track.trackMany(caller, [good("a"), good("b"), good("c")], { isAtomic });
+
+    expect(answer.outcomes.map(({ kind }) => kind)).toEqual(["accepted", "duplicate", "accepted"]);
+    expect(answer.quotas).toMatchObject([{ remaining: 0 }]);
+    expect(log.appends.at(-1)?.options).toMatchObject({ isAtomic, signal: caller.signal });
+    expect(log.stored(project)).toHaveLength(3);
+  });
+
+  it.each<[string, Uint8Array, string, string]>([
+    ["an invalid event", nameless, "EVENT_INVALID", "events[2].name"],
+    ["what is no event", garbage, "MALFORMED", "events[2]"],
+    [
+      "another's environment",
+      encodeEvent({ name: "click", environment: "x" }),
+      "ENVIRONMENT_FORBIDDEN",
+      "events[2].environment",
+    ],
+    ["another event under the same id", conflicting("known"), "ID_CONFLICT", "events[2].id"],
+  ])("stores none for %s, and names it by its index", async (_, bad, reason, field) => {
+    const { log, project, track, told, rejected } = setUp();
+    const caller = callerOf(project, { environments: ["staging"] });
+    await track.track(caller, good("known"));
+    const events = [good("a"), good("known"), bad, good("b")];
+
+    await expect(track.trackMany(caller, events, { isAtomic })).rejects.toMatchObject({
+      reason,
+      violations: [{ field }],
+      message: expect.stringContaining(field),
+    });
+    expect(log.stored(project)).toHaveLength(1);
+    expect(told.at(-1)?.map(({ kind }) => kind)).toContain("withheld");
+    expect(rejected).toMatchObject([{ offered: events, outcomes: [{}, {}, { reason }, {}] }]);
+  });
+
+  it("names the first of several that cannot be stored", async () => {
+    const { caller, track } = setUp();
+
+    await expect(track.trackMany(caller, [good("a"), nameless, garbage], { isAtomic })).rejects.toMatchObject({
+      violations: [{ field: "events[1].name" }],
+    });
+  });
+
+  it("stores none when there are too few tokens, and says when there are", async () => {
+    const { log, project, caller, track, told } = setUp(tokens(3));
+    await track.track(caller, good("known"));
+
+    await expect(track.trackMany(caller, [good("a"), good("b"), good("c")], { isAtomic })).rejects.toMatchObject({
+      reason: "RATE_LIMITED",
+      retryDelayMs: fakeRetryDelayMs,
+      quotas: [{ remaining: 2 }],
+    });
+    expect(log.stored(project)).toHaveLength(1);
+    expect(told.at(-1)?.map(({ kind }) => kind)).toEqual(["withheld", "withheld", "throttled"]);
+  });
+
+  it.each(["STORAGE_FULL", "STORAGE_UNAVAILABLE"] as const)("stores none for the log's own %s", async (reason) => {
+    const { log, project, caller, track, failIds } = setUp();
+    failIds(["b"], reason);
+
+    await expect(track.trackMany(caller, [good("a"), good("b")], { isAtomic })).rejects.toMatchObject({ reason });
+    expect(log.stored(project)).toHaveLength(0);
+  });
+
+  it.each([
+    ["more events than a full bucket has tokens", 4, "ATOMIC_TOO_LARGE"],
+    ["as many", 3, undefined],
+  ])("of %s: %s", async (_, count, reason) => {
+    const { log, caller, track } = setUp({
+      rateLimits: [
+        { events: 1000, perMs: 60_000 },
+        { events: 3, perMs: 1000 },
+      ],
+    });
+    const answer = track.trackMany(caller, goods(count), { isAtomic });
+
+    if (reason === undefined) expect((await answer).outcomes).toHaveLength(count);
+    else await expect(answer).rejects.toMatchObject({ reason, violations: [{ field: "events" }] });
+    expect(log.appends).toHaveLength(reason === undefined ? 1 : 0);
+  });
+
+  it("throws INTERNAL, rather than say that all is stored, when the log withholds events for no reason", async () => {
+    const { log, caller, track } = setUp();
+    log.append = async () => ({ results: [{ kind: "withheld" }], quotas: [] });
+
+    await expect(track.trackMany(caller, [good("a")], { isAtomic })).rejects.toMatchObject({ reason: "INTERNAL" });
   });
 });

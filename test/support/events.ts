@@ -2,7 +2,8 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import type { EventToAppend } from "../../src/domain/ports.ts";
-import type { Caller, Project } from "../../src/domain/project.ts";
+import type { Caller, Project, ProjectSettings } from "../../src/domain/project.ts";
+import { settingDefaults } from "../../src/domain/project.ts";
 
 export type EventInit = MessageInitShape<typeof EventSchema>;
 
@@ -19,12 +20,19 @@ export function eventToAppend(id: string, init: EventInit = {}): EventToAppend {
 
 let projectCount = 0;
 
-/** A project that no other test uses. */
-export function newProject(overrides: Partial<Project> = {}): Project {
-  return { name: `test-${++projectCount}`, dedupeWindowMs: 7 * 24 * 60 * 60 * 1000, ...overrides };
+/** A project that no other test uses, with the default settings but for these. */
+export function newProject(settings: Partial<ProjectSettings> = {}): Project {
+  return { name: `test-${++projectCount}`, settings: { ...settingDefaults, ...settings } };
 }
 
-/** A caller of the project, who waits for ever. */
-export function callerOf(project: Project): Caller {
-  return { project, entrance: "grpc", signal: new AbortController().signal };
+/** A caller of the project, who waits for ever and may use all environments, unless these say otherwise. */
+export function callerOf(project: Project, overrides: Partial<Caller> = {}): Caller {
+  return {
+    project,
+    environments: [],
+    entrance: "grpc",
+    signal: new AbortController().signal,
+    remainingMs: () => Number.POSITIVE_INFINITY,
+    ...overrides,
+  };
 }

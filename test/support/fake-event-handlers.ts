@@ -1,6 +1,9 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
-import type { ListEventsRequest } from "../../gen/sluice/v1/event_service_pb.ts";
+import type { ListEventsRequest, ListRejectedEventsRequest } from "../../gen/sluice/v1/event_service_pb.ts";
 import {
+  GetLimitsResponseSchema,
+  ListRejectedEventsResponseSchema,
   TrackBatchResponseSchema,
   TrackManyResponseSchema,
   TrackResponseSchema,
@@ -8,6 +11,7 @@ import {
 import type { OfferedEvent } from "../../src/domain/event.ts";
 import type { EventPage } from "../../src/domain/list-events.ts";
 import type { Caller } from "../../src/domain/project.ts";
+import type { Quota } from "../../src/domain/quota.ts";
 import type { EventHandlers } from "../../src/rpc/event-service.ts";
 
 /** A call that reached the handlers. */
@@ -16,7 +20,9 @@ export interface HandledCall {
   readonly caller: Caller;
   /** Of TrackBatch, those that came before it ended. */
   readonly events: OfferedEvent[];
-  readonly request?: ListEventsRequest;
+  readonly request?: ListEventsRequest | ListRejectedEventsRequest;
+  /** Of TrackMany. */
+  readonly isAtomic?: boolean;
 }
 
 /** Handlers that store nothing and remember what they got. */
@@ -26,8 +32,14 @@ export interface FakeEventHandlers extends EventHandlers {
   failure: unknown;
   /** Whether Track and TrackBatch never answer. */
   isSilent: boolean;
+  /** What is left when events are stored. */
+  quotas: readonly Quota[];
   /** What ListEvents answers. */
   page: EventPage;
+  /** What ListRejectedEvents answers. */
+  rejectedPage: MessageInitShape<typeof ListRejectedEventsResponseSchema>;
+  /** What GetLimits answers. */
+  limits: MessageInitShape<typeof GetLimitsResponseSchema>;
 }
 
 /** Handlers that accept everything. */
@@ -38,9 +50,9 @@ export function fakeEventHandlers(): FakeEventHandlers {
     method: keyof EventHandlers,
     caller: Caller,
     events: OfferedEvent[],
-    request?: ListEventsRequest,
+    more: Pick<HandledCall, "request" | "isAtomic"> = {},
   ): void {
-    calls.push({ method, caller, events, ...(request && { request }) });
+    calls.push({ method, caller, events, ...more });
     if (fake.failure !== undefined && method !== "trackBatch") throw fake.failure;
   }
 
@@ -48,15 +60,18 @@ export function fakeEventHandlers(): FakeEventHandlers {
     calls,
     failure: undefined,
     isSilent: false,
+    quotas: [],
     page: { events: [], nextPageToken: "" },
+    rejectedPage: {},
+    limits: {},
     async track(caller, event) {
       note("track", caller, event === undefined ? [] : [event]);
       if (fake.isSilent) return new Promise(() => {});
-      return create(TrackResponseSchema, { id: "a", cursor: "c" });
+      return answered(create(TrackResponseSchema, { id: "a", cursor: "c" }));
     },
-    async trackMany(caller, events) {
-      note("trackMany", caller, [...events]);
-      return create(TrackManyResponseSchema, { results: events.map((_, i) => ({ id: `${i}` })) });
+    async trackMany(caller, events, { isAtomic }) {
+      note("trackMany", caller, [...events], { isAtomic });
+      return answered(create(TrackManyResponseSchema, { results: events.map((_, i) => ({ id: `${i}` })) }));
     },
     async trackBatch(caller, messages) {
       const events: OfferedEvent[] = [];
@@ -66,15 +81,25 @@ export function fakeEventHandlers(): FakeEventHandlers {
         if (fake.failure !== undefined) throw fake.failure;
         if (fake.isSilent) return new Promise(() => {});
       }
-      return create(TrackBatchResponseSchema, {
-        acceptedCount: BigInt(events.length),
-        nextIndex: BigInt(events.length),
-      });
+      const count = BigInt(events.length);
+      return answered(create(TrackBatchResponseSchema, { acceptedCount: count, nextIndex: count }));
     },
     async listEvents(caller, request) {
-      note("listEvents", caller, [], request);
+      note("listEvents", caller, [], { request });
       return fake.page;
+    },
+    async listRejectedEvents(caller, request) {
+      note("listRejectedEvents", caller, [], { request });
+      return create(ListRejectedEventsResponseSchema, fake.rejectedPage);
+    },
+    async getLimits(caller) {
+      note("getLimits", caller, []);
+      return create(GetLimitsResponseSchema, fake.limits);
     },
   };
   return fake;
+
+  function answered<T>(message: T): { message: T; quotas: readonly Quota[] } {
+    return { message, quotas: fake.quotas };
+  }
 }
