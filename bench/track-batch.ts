@@ -1,7 +1,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Redis } from "ioredis";
 import { TrackBatchRequestSchema, TrackBatchResponseSchema } from "../gen/sluice/v1/event_service_pb.ts";
-import type { Project } from "../src/domain/project.ts";
+import { type Project, settingDefaults } from "../src/domain/project.ts";
 import { type AppendCall, encodeAppendCall, loadAppendScript } from "../src/redis/append-events.ts";
 import { type Comparison, compare, runCallers } from "./support/compare.ts";
 import { createBytesClient } from "./support/grpc-client.ts";
@@ -17,16 +17,22 @@ export async function benchTrackBatch(subject: Subject): Promise<Comparison> {
   const client = createBytesClient(subject.grpcAddress, subject.key);
   const redis = new Redis(subject.redisSocket);
   const append = loadAppendScript(redis);
-  const project: Project = { name: "bench", dedupeWindowMs: 7 * 24 * 60 * 60 * 1000 };
+  const project: Project = { name: "bench", settings: settingDefaults };
+  let number = 0;
 
   let messages: Buffer[] = [];
   let calls: AppendCall[] = [];
-  const takeCall = () => encodeAppendCall(project, takeChunk());
+  const takeCall = () =>
+    encodeAppendCall(
+      { project, events: takeChunk(), isAtomic: false },
+      { sender: "bench", slot: ++number % callsInFlight, number },
+    );
   const prepareOurs = (forMs: number) => {
     messages = Array.from({ length: (forMs / 1000) * 1500 }, takeMessage);
   };
   const prepareBaseline = (forMs: number) => {
-    calls = Array.from({ length: (forMs / 1000) * 2500 }, takeCall);
+    // They are taken from the end, and a slot's calls have to come in order.
+    calls = Array.from({ length: (forMs / 1000) * 2500 }, takeCall).reverse();
   };
 
   async function runOurs(forMs: number): Promise<number> {
