@@ -13,6 +13,14 @@ function call(ids: string[], answers?: Answer[], rest: Partial<CallAnswer> = {},
   return { writer, ids, ...(answers && { answer: { answers, ...rest } }) };
 }
 
+const atomic = (ids: string[]): CallRecord => ({
+  ...call(
+    ids,
+    ids.map(() => unknown),
+  ),
+  isAtomic: true,
+});
+
 function historyOf(...calls: CallRecord[]): History {
   return { calls, offered: new Map(calls.flatMap(({ ids }) => ids).map((id) => [id, `digest of ${id}`])) };
 }
@@ -34,6 +42,8 @@ describe("checkHistory", () => {
     ["an unknown event that is there", historyOf(call(["a"], [unknown])), listingOf(["a"])],
     ["an unknown event that is not there", historyOf(call(["a"], [unknown])), listingOf([])],
     ["a call that never ended", historyOf(call(["a"])), listingOf(["a"])],
+    ["an atomic call that is there as a whole", historyOf(atomic(["a", "b"])), listingOf(["a", "b"])],
+    ["an atomic call of which nothing is there", historyOf(atomic(["a", "b"])), listingOf([])],
     ["a refused event that is not there", historyOf(call(["a"], [refused])), listingOf([])],
     [
       "a refused event that another call stored",
@@ -144,6 +154,7 @@ describe("checkHistory", () => {
       listingOf(["a", "b"], { newestFirst: [listed("b"), listed("b"), listed("a")] }),
       ["page overlap"],
     ],
+    ["an atomic call of which a part is there", historyOf(atomic(["a", "b"])), listingOf(["b"]), ["torn apart"]],
     ["orders that disagree", two, listingOf(["a", "b"], { newestFirst: [listed("a"), listed("b")] }), ["reordered"]],
     [
       "a pass that left out an event",

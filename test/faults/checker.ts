@@ -34,6 +34,8 @@ export interface Violation {
     | "altered"
     | "wrong cursor"
     | "reordered"
+    | "torn apart"
+    | "wrong charge"
     | "duplicate of nothing"
     | "conflict"
     | "unsound answer"
@@ -55,6 +57,7 @@ export function checkHistory(history: History, listing: Listing): Violation[] {
     ...checkAnswers(history, stored),
     ...checkLastCursors(history, stored),
     ...checkOrder(history, stored),
+    ...checkAtomic(history, stored),
     ...listing.passes.flatMap((pass) => [...checkPass(pass, listing)]),
   ];
 }
@@ -144,6 +147,17 @@ function* checkOrder({ calls }: History, stored: Stored): Generator<Violation> {
       if (place === undefined) continue;
       if (place <= (places.get(writer) ?? -1)) yield { kind: "reordered", subject: id };
       places.set(writer, place);
+    }
+  }
+}
+
+/** Whatever it was told, an atomic call is there as a whole, or not at all. */
+function* checkAtomic({ calls }: History, stored: Stored): Generator<Violation> {
+  for (const { ids, isAtomic } of calls) {
+    if (!isAtomic) continue;
+    const count = ids.filter((id) => stored.has(id)).length;
+    if (count > 0 && count < ids.length) {
+      yield { kind: "torn apart", subject: `${ids[0]}: ${count} of ${ids.length} events` };
     }
   }
 }

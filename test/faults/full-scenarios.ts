@@ -12,7 +12,7 @@ const memoryMb = 4;
 /** Redis has no memory left, and is then given more. */
 export const memoryFull = defineScenario({
   name: "Redis out of memory, and back",
-  start: (random) => startProxiedStack(random, ["--maxmemory", `${memoryMb}mb`]),
+  start: (random) => startProxiedStack(random, { redisArgs: ["--maxmemory", `${memoryMb}mb`] }),
   betweenMs: [100, 300],
   faultsMin: 2,
   async fault({ stack, history, turn }) {

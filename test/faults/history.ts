@@ -22,6 +22,8 @@ export interface CallAnswer {
 export interface CallRecord {
   readonly writer: string;
   readonly ids: readonly string[];
+  /** All or none; then its events are in no call but with each other. */
+  readonly isAtomic?: boolean;
   readonly answer?: CallAnswer;
 }
 
@@ -58,9 +60,10 @@ export class RecordedHistory implements History {
     writer: string,
     events: readonly OfferedEvent[],
     call: () => Promise<CallAnswer>,
+    isAtomic = false,
   ): Promise<readonly Answer[]> {
     for (const { id, digest } of events) this.offered.set(id, digest);
-    const record: { writer: string; ids: string[]; answer?: CallAnswer } = { writer, ids: events.map(({ id }) => id) };
+    const record: CallRecord & { answer?: CallAnswer } = { writer, ids: events.map(({ id }) => id), isAtomic };
     this.calls.push(record);
     this.openCallCount++;
     try {

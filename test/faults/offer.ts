@@ -33,6 +33,18 @@ export const offerByTrackMany: Offer = async (client, events, timeoutMs) => {
   }
 };
 
+/** By TrackMany, all or none. */
+export const offerAtomically: Offer = async (client, events, timeoutMs) => {
+  try {
+    const { results } = await client.trackMany({ events: [...events], atomic: true }, { timeoutMs });
+    const answers = results.map(toAnswer);
+    const isStored = results.length === events.length && answers.every((answer) => !("reason" in answer));
+    return isStored ? { answers } : { answers, fault: "it returned, and not all events are stored" };
+  } catch (error) {
+    return { answers: toAnswers(events, error) };
+  }
+};
+
 /** By one TrackBatch stream, of messages with at most so many events. */
 export function offerByTrackBatch(messageEvents: number): Offer {
   return async (client, events, timeoutMs) => {
@@ -41,6 +53,8 @@ export function offerByTrackBatch(messageEvents: number): Offer {
     }
     try {
       const response = await client.trackBatch(messages(), { timeoutMs });
+      // A rate limit ends it with its response; what it does not name, it has not even read.
+      if (response.throttledCount > 0n) return toBatchAnswer(events, response, throttled);
       const answer = toBatchAnswer(events, response, { kind: "unknown", reason: "not in the answer" });
       return Number(response.nextIndex) === events.length ? answer : { ...answer, fault: "it ended before the events" };
     } catch (error) {
@@ -50,6 +64,8 @@ export function offerByTrackBatch(messageEvents: number): Offer {
     }
   };
 }
+
+const throttled: Extract<Answer, { reason: string }> = { kind: "refused", reason: "RATE_LIMITED" };
 
 /** After these an event may be stored or not; so it may when the server's own error never arrived. */
 const isUnknown = new Set(["OUTCOME_UNKNOWN", "CALL_ENDED", "DEADLINE_EXCEEDED", "STREAM_IDLE", "INTERNAL"]);
@@ -73,6 +89,8 @@ function toAnswer({ outcome, cursor, rejection }: TrackResult): Answer {
       return { kind: "duplicate", cursor };
     case Outcome.UNKNOWN:
       return { kind: "unknown", reason: "OUTCOME_UNKNOWN" };
+    case Outcome.THROTTLED:
+      return throttled;
     default:
       return { kind: "refused", reason: toRefusalReason({ outcome, ...(rejection && { rejection }) }) };
   }
@@ -98,6 +116,7 @@ function toBatchAnswer(
   const answers = events.map((_, index): Answer => {
     const failure = failures.get(index);
     if (failure?.outcome === Outcome.UNKNOWN) return { kind: "unknown", reason: "OUTCOME_UNKNOWN" };
+    if (failure?.outcome === Outcome.THROTTLED) return throttled;
     if (failure !== undefined) return { kind: "refused", reason: toRefusalReason(failure) };
     return index < nextIndex ? before : afterwards;
   });

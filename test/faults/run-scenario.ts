@@ -86,10 +86,11 @@ async function runOn(stack: Stack, scenario: AnyScenario, options: RunOptions): 
 
   await stack.restart();
   const listing = await readListing(stack, passes);
+  const others = (await scenario.verify?.({ stack, listed: listing.oldestFirst })) ?? [];
   return {
     scenario: scenario.name,
     seed: options.seed,
-    violations: checkHistory(history, listing),
+    violations: [...checkHistory(history, listing), ...others],
     shortfalls: [...missing, ...findShortfalls(history, listing.passes)],
     faults,
     calls: history.calls.length,

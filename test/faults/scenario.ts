@@ -1,3 +1,4 @@
+import type { ListedEvent, Violation } from "./checker.ts";
 import type { RecordedHistory } from "./history.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import type { Stack } from "./stack.ts";
@@ -27,6 +28,8 @@ export interface Scenario<S extends Stack = Stack> {
   readonly faultsMin: number;
   /** What must have happened by then; an entry for each thing that has not. */
   missing?(deps: Pick<FaultDeps<S>, "stack" | "history">): string[];
+  /** Whatever else has to hold in the end, beside what holds everywhere. */
+  verify?(deps: { readonly stack: S; readonly listed: readonly ListedEvent[] }): Promise<Violation[]>;
 }
 
 /** A scenario with its kind of stack forgotten, so that all can be in one list. */

@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { killBoth, killRedis, killServer, pauseRedis } from "./crash-scenarios.ts";
 import { diskFull, memoryFull } from "./full-scenarios.ts";
 import { badNetwork, cuts, delays, swallowedReplies } from "./network-scenarios.ts";
+import { tightQuota } from "./quota-scenario.ts";
 import { type Report, runScenario } from "./run-scenario.ts";
 import type { AnyScenario } from "./scenario.ts";
 import { drawSeed } from "./seeded-random.ts";
@@ -16,6 +17,7 @@ const scenarios: Readonly<Record<string, AnyScenario>> = {
   "swallowed-replies": swallowedReplies,
   cuts,
   delays,
+  "tight-quota": tightQuota,
   "memory-full": memoryFull,
   "disk-full": diskFull,
 };

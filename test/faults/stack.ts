@@ -1,4 +1,6 @@
-import { readlinkSync } from "node:fs";
+import { readlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { digestKey } from "../../src/domain/access.ts";
 import { ChaosProxy } from "../support/chaos-proxy.ts";
 import { SluiceProcess } from "../support/sluice-process.ts";
 import { TestRedis } from "../support/use-redis.ts";
@@ -53,11 +55,19 @@ export interface ProxiedStack extends Stack {
 }
 
 /** Sluice, a Redis that is not embedded, and a proxy between the two, started. */
-export async function startProxiedStack(random: SeededRandom, redisArgs: string[] = []): Promise<ProxiedStack> {
+export async function startProxiedStack(
+  random: SeededRandom,
+  { redisArgs = [], rateLimits }: { redisArgs?: string[]; rateLimits?: string } = {},
+): Promise<ProxiedStack> {
   const redis = new TestRedis({ isDurable: true, args: redisArgs });
   const proxy = new ChaosProxy(redis.socketPath, random.fork("proxy").fraction);
   await Promise.all([redis.start(), proxy.start()]);
-  const sluice = new SluiceProcess({ SLUICE_REDIS_URL: `redis://127.0.0.1:${proxy.port}` });
+  const configPath = join(redis.folder, "projects.yaml");
+  const sluice = new SluiceProcess({
+    SLUICE_REDIS_URL: `redis://127.0.0.1:${proxy.port}`,
+    ...(rateLimits !== undefined && { SLUICE_CONFIG: configPath }),
+  });
+  if (rateLimits !== undefined) writeConfig(configPath, sluice.key, rateLimits);
   const stack = await startStack(sluice, {
     restart: () => redis.restart(),
     async remove() {
@@ -66,6 +76,12 @@ export async function startProxiedStack(random: SeededRandom, redisArgs: string[
     },
   });
   return { ...stack, redis, proxy };
+}
+
+/** A project with rate limits, as the configuration writes them. */
+function writeConfig(path: string, key: string, rateLimits: string): void {
+  const keyLine = `{ name: writer, secret: "sha256:${digestKey(key)}", permissions: [track, list] }`;
+  writeFileSync(path, `projects:\n  limited:\n    rateLimits: ${rateLimits}\n    keys: [${keyLine}]\n`);
 }
 
 /** What a stack has beside its Sluice. */

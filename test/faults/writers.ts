@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
 import type { EventClients } from "./event-clients.ts";
 import type { Answer, RecordedHistory } from "./history.ts";
-import { type Offer, offerByTrack, offerByTrackBatch, offerByTrackMany } from "./offer.ts";
+import { type Offer, offerAtomically, offerByTrack, offerByTrackBatch, offerByTrackMany } from "./offer.ts";
 import { createSampleEvents, digestEvent } from "./sample-events.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
@@ -13,6 +13,8 @@ interface WriterKind {
   /** Events of one call at most. */
   readonly events: number;
   readonly offer: Offer;
+  /** Stores all events of a call or none. */
+  readonly isAtomic?: boolean;
 }
 
 /** Each RPC over each protocol that carries it. */
@@ -22,6 +24,7 @@ const writerKinds: readonly WriterKind[] = [
   { name: "many", client: "grpc", events: 25, offer: offerByTrackMany },
   { name: "many-connect", client: "connect", events: 25, offer: offerByTrackMany },
   { name: "many-http1", client: "connectHttp1", events: 25, offer: offerByTrackMany },
+  { name: "atomic", client: "connect", events: 25, offer: offerAtomically, isAtomic: true },
   { name: "batch", client: "grpc", events: 120, offer: offerByTrackBatch(25) },
   { name: "batch-http", client: "grpcOverHttp", events: 120, offer: offerByTrackBatch(60) },
   { name: "batch-connect", client: "connect", events: 120, offer: offerByTrackBatch(7) },
@@ -47,7 +50,7 @@ export async function runWriters(deps: WriterDeps): Promise<void> {
 
 const callTimeoutMs = 10_000;
 
-async function runWriter({ name, client, events, offer }: WriterKind, deps: WriterDeps): Promise<void> {
+async function runWriter({ name, client, events, offer, isAtomic }: WriterKind, deps: WriterDeps): Promise<void> {
   const { clients, history, random, stop } = deps;
   const samples = createSampleEvents(name);
 
@@ -55,7 +58,7 @@ async function runWriter({ name, client, events, offer }: WriterKind, deps: Writ
     // Now and then a caller does not wait for the answer.
     const timeoutMs = random.chance(0.02) ? random.between(1, 50) : callTimeoutMs;
     const offered = batch.map((event) => ({ id: event.id, digest: digestEvent(event) }));
-    return history.record(name, offered, () => offer(clients()[client], batch, timeoutMs));
+    return history.record(name, offered, () => offer(clients()[client], batch, timeoutMs), isAtomic);
   }
 
   while (!stop.aborted) {
@@ -69,7 +72,7 @@ async function runWriter({ name, client, events, offer }: WriterKind, deps: Writ
       // Most is sent again; what is given up stays refused or unknown.
       if (open.length > 0 && random.chance(0.2)) break;
       // All of it again: what was stored must be told its first cursor.
-      if (open.length > 0 && random.chance(0.7)) batch = open;
+      if (open.length > 0 && !isAtomic && random.chance(0.7)) batch = open;
       if (open.length > 0) await pause(random.between(20, 150), stop);
     }
     await pause(random.between(0, 8), stop);
