@@ -9,19 +9,19 @@ export interface RetryBudget {
   earn(): void;
 }
 
-const retriesMax = 20;
-const share = 0.1;
+const successesPerRetry = 10;
+const successesMax = 20 * successesPerRetry;
 
 export function createRetryBudget(): RetryBudget {
-  let retries = retriesMax;
+  let successes = successesMax;
   return {
     tryTake() {
-      if (retries < 1) return false;
-      retries--;
+      if (successes < successesPerRetry) return false;
+      successes -= successesPerRetry;
       return true;
     },
     earn() {
-      retries = Math.min(retriesMax, retries + share);
+      successes = Math.min(successesMax, successes + 1);
     },
   };
 }

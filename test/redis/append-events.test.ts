@@ -1,30 +1,31 @@
 import { describe, expect, it } from "vitest";
-import { createAppendEvents } from "../../src/redis/append-events.ts";
-import { projectKeys } from "../../src/redis/keys.ts";
-import { eventToAppend, newProject } from "../support/events.ts";
+import type { ProjectSettings } from "../../src/domain/project.ts";
+import type { ChunkOutcome } from "../../src/redis/append-events.ts";
+import { createChunkAppender, eventWithoutId } from "../support/chunk-appender.ts";
+import { eventToAppend } from "../support/events.ts";
 import { useRedis } from "../support/use-redis.ts";
 
 const redis = useRedis();
 
-function setUp(overrides = {}) {
+function setUp(settings: Partial<ProjectSettings> = {}) {
   const connection = redis.connect();
-  const append = createAppendEvents(connection);
-  const project = newProject(overrides);
-  const appendIds = (...ids: string[]) =>
-    append(
-      project,
-      ids.map((id) => ({ event: eventToAppend(id), entrance: "grpc" as const })),
-    );
-  return { connection, append, appendIds, project, keys: projectKeys(project.name) };
+  return { connection, ...createChunkAppender(connection, settings) };
 }
+
+function positionOf(outcome: ChunkOutcome | undefined) {
+  if (outcome?.kind !== "added" && outcome?.kind !== "known") throw new Error(`${outcome?.kind} has no position`);
+  return outcome.position;
+}
+
+const tight = { rateLimits: [{ events: 3, perMs: 3_600_000 }] };
 
 describe("append-events.lua", () => {
   it("adds new events in order, with consecutive positions of one millisecond", async () => {
-    const { appendIds, connection, keys } = setUp();
+    const { append, connection, keys } = setUp();
 
-    const outcomes = await appendIds("a", "b", "c");
+    const { outcomes } = await append(["a", "b", "c"]);
 
-    const positions = outcomes.map((outcome) => outcome.position);
+    const positions = outcomes.map(positionOf);
     expect(outcomes.map((outcome) => outcome.kind)).toEqual(["added", "added", "added"]);
     expect(positions.map(({ seq }) => seq - (positions[0]?.seq ?? 0))).toEqual([0, 1, 2]);
     expect(new Set(positions.map(({ ms }) => ms)).size).toBe(1);
@@ -33,139 +34,223 @@ describe("append-events.lua", () => {
   });
 
   it("answers for a known id with the position of the original, and adds nothing", async () => {
-    const { appendIds, connection, keys } = setUp();
-    const [first] = await appendIds("a");
+    const { append, connection, keys } = setUp();
+    const first = await append(["a"]);
 
-    const again = await appendIds("b", "a");
+    const again = await append(["b", "a"]);
 
-    expect(again.map((outcome) => outcome.kind)).toEqual(["added", "known"]);
-    expect(again[1]).toEqual({ kind: "known", position: first?.position, isSamePayloadHash: true });
+    const position = positionOf(first.outcomes[0]);
+    expect(again.outcomes[0]?.kind).toBe("added");
+    expect(again.outcomes[1]).toEqual({ kind: "known", position, isSamePayloadHash: true });
     expect(await connection.xlen(keys.events)).toBe(2);
   });
 
   it("finds the second copy of an id within the same chunk", async () => {
-    const { appendIds, connection, keys } = setUp();
+    const { append, connection, keys } = setUp();
 
-    const outcomes = await appendIds("a", "b", "a");
+    const { outcomes } = await append(["a", "b", "a"]);
 
     expect(outcomes.map((outcome) => outcome.kind)).toEqual(["added", "added", "known"]);
-    expect(outcomes[2]?.position).toEqual(outcomes[0]?.position);
+    expect(positionOf(outcomes[2])).toEqual(positionOf(outcomes[0]));
     expect(await connection.xlen(keys.events)).toBe(2);
   });
 
-  it("tells a known id with another payload", async () => {
-    const { append, appendIds, project } = setUp();
-    await appendIds("a");
+  it("tells a known id with another payload, within a chunk too", async () => {
+    const { append } = setUp();
+    await append(["a"]);
 
-    const [outcome] = await append(project, [{ event: eventToAppend("a", { value: 2 }), entrance: "grpc" }]);
+    const { outcomes } = await append([eventToAppend("a", { value: 2 }), "b", eventToAppend("b", { value: 2 })]);
 
-    expect(outcome).toMatchObject({ kind: "known", isSamePayloadHash: false });
+    expect(outcomes).toMatchObject([
+      { kind: "known", isSamePayloadHash: false },
+      { kind: "added" },
+      { kind: "known", isSamePayloadHash: false },
+    ]);
+  });
+
+  it("does not look for an id that the server assigned, but remembers it", async () => {
+    const { append, appendKinds } = setUp();
+    const event = eventWithoutId();
+    const { outcomes } = await append([event]);
+
+    const [sentBack] = (await append([eventToAppend(event.id)])).outcomes;
+
+    expect(sentBack).toEqual({ kind: "known", position: positionOf(outcomes[0]), isSamePayloadHash: false });
+    expect(await appendKinds([event])).toEqual(["added"]);
   });
 
   it("keeps the ids of projects apart", async () => {
     const one = setUp();
     const other = setUp();
-    await one.appendIds("a");
+    const mine = await one.append(["a"]);
 
-    const [outcome] = await other.appendIds("a");
+    const theirs = await other.append(["a"]);
 
-    expect(outcome?.kind).toBe("added");
-    expect(outcome?.position.epoch).not.toBe((await one.appendIds("b"))[0]?.position.epoch);
+    expect(theirs.outcomes[0]?.kind).toBe("added");
+    expect(positionOf(theirs.outcomes[0]).epoch).not.toBe(positionOf(mine.outcomes[0]).epoch);
   });
 
   it("keeps one epoch for as long as the data set lives, and makes another for the next", async () => {
-    const { appendIds } = setUp();
-    const [first] = await appendIds("a");
-    const [second] = await appendIds("b");
+    const { append } = setUp();
+    const [first, second] = [await append(["a"]), await append(["b"])].map(({ outcomes }) => positionOf(outcomes[0]));
     await redis.clear();
 
-    const [afterLoss] = await appendIds("a");
+    const afterLoss = await append(["a"]);
 
-    expect(second?.position.epoch).toBe(first?.position.epoch);
-    expect(afterLoss?.kind).toBe("added");
-    expect(afterLoss?.position.epoch).not.toBe(first?.position.epoch);
-  });
-
-  it("looks for an id in the generation before, and lets both expire", async () => {
-    const { appendIds, connection, keys, project } = setUp();
-    await appendIds("a");
-    const [generation] = await connection.hmget(keys.meta, "generation");
-    const renamed = await moveIds(`${keys.ids}:${generation}:`, `${keys.ids}:${Number(generation) - 1}:`);
-
-    const [known] = await appendIds("a");
-    const ttl = await connection.pttl(renamed);
-    await moveIds(`${keys.ids}:${Number(generation) - 1}:`, `${keys.ids}:${Number(generation) - 2}:`);
-    const [forgotten] = await appendIds("a");
-
-    expect(known?.kind).toBe("known");
-    expect(ttl).toBeGreaterThan(project.dedupeWindowMs);
-    expect(forgotten?.kind).toBe("added");
-
-    async function moveIds(from: string, to: string): Promise<Buffer> {
-      const all = await connection.keysBuffer(`${keys.ids}:*`);
-      const [key] = all.filter((name) => name.toString("latin1").startsWith(from));
-      if (key === undefined) throw new Error("no ids are remembered");
-      const target = Buffer.concat([Buffer.from(to), key.subarray(from.length)]);
-      await connection.rename(key, target);
-      return target;
-    }
-  });
-
-  it.each([
-    ["less than a window ago", 0.9, "known"],
-    ["a window ago", 1.1, "known"],
-    ["two windows ago", 2.1, "added"],
-  ])("knows an id of a generation that began %s", async (_, windows, kind) => {
-    const { appendIds, connection, keys, project } = setUp();
-    await appendIds("a");
-    await connection.hset(keys.meta, "generation_ms", Date.now() - windows * project.dedupeWindowMs);
-
-    const [, again] = await appendIds("b", "a");
-
-    expect(again?.kind).toBe(kind);
-  });
-
-  it("begins a generation a window from now when the clock was set back", async () => {
-    const { appendIds, connection, keys } = setUp();
-    await appendIds("a");
-    await connection.hset(keys.meta, "generation_ms", Date.now() + 10 * 365 * 24 * 60 * 60 * 1000);
-
-    const [, again] = await appendIds("b", "a");
-
-    expect(again?.kind).toBe("known");
-    expect(Number(await connection.hget(keys.meta, "generation_ms"))).toBeLessThanOrEqual(Date.now());
-  });
-
-  it("keeps reading what it remembered when the window changes", async () => {
-    const { append, appendIds, project } = setUp();
-    await appendIds("a");
-    const changed = { ...project, dedupeWindowMs: project.dedupeWindowMs / 2 };
-
-    const [outcome] = await append(changed, [{ event: eventToAppend("a"), entrance: "grpc" }]);
-
-    expect(outcome?.kind).toBe("known");
+    expect(second?.epoch).toBe(first?.epoch);
+    expect(afterLoss.outcomes[0]?.kind).toBe("added");
+    expect(positionOf(afterLoss.outcomes[0]).epoch).not.toBe(first?.epoch);
   });
 
   it("names the data set again when only its name was lost", async () => {
-    const { appendIds, connection, keys } = setUp();
-    await appendIds("a");
+    const { append, connection, keys } = setUp();
+    await append(["a"]);
     await connection.del(keys.meta);
 
-    const [first] = await appendIds("a");
-    const [second] = await appendIds("a");
+    const [first, second] = [await append(["a"]), await append(["a"])].map(({ outcomes }) => outcomes[0]);
 
     expect(first?.kind).toBe("known");
-    expect(second?.position.epoch).toBe(first?.position.epoch);
+    expect(second).toEqual(first);
+  });
+
+  it("goes on behind the last event when the clock was set back", async () => {
+    const { append, connection, keys } = setUp();
+    const ms = Date.now() + 3_600_000;
+    await connection.xadd(keys.events, `${ms}-5`, "e", "1");
+
+    const { outcomes } = await append(["a", "b", "a"]);
+
+    expect(outcomes.map(positionOf).map((position) => `${position.ms}-${position.seq}`)).toEqual([
+      `${ms}-6`,
+      `${ms}-7`,
+      `${ms}-6`,
+    ]);
   });
 
   it("leaves nothing behind when Redis is out of memory", async () => {
-    const { appendIds, connection, keys } = setUp();
+    const { append, appendKinds, connection, keys } = setUp(tight);
     await connection.config("SET", "maxmemory", "1");
 
-    await expect(appendIds("a", "b")).rejects.toThrow(/^OOM/);
+    await expect(append(["a", "b"])).rejects.toThrow(/^OOM/);
     await connection.config("SET", "maxmemory", "0");
 
     expect(await connection.keys(`${keys.events.split("}")[0]}}*`)).toEqual([]);
-    expect((await appendIds("a"))[0]?.kind).toBe("added");
+    expect(await appendKinds(["a"])).toEqual(["added"]);
+  });
+
+  it("fills a project up to the event, and tells what it holds already even then", async () => {
+    const { append, appendKinds, connection, keys } = setUp({ eventsMax: 3 });
+
+    expect(await appendKinds(["a", "b"])).toEqual(["added", "added"]);
+    expect(await appendKinds(["a", "c", "d", "c", "d"])).toEqual(["known", "added", "full", "known", "full"]);
+    expect(await appendKinds(["e"], { isAtomic: true })).toEqual(["full"]);
+    expect((await append(["b", "e"])).outcomes).toMatchObject([{ kind: "known" }, { kind: "full" }]);
+    expect(await connection.xlen(keys.events)).toBe(3);
+    expect(await appendKinds(["e", "f"], { settings: { eventsMax: 4 } })).toEqual(["added", "full"]);
+    expect(await appendKinds(["f", "g"], { settings: { eventsMax: 2 } })).toEqual(["full", "full"]);
+  });
+});
+
+describe("append-events.lua, atomically", () => {
+  it.each<[string, Partial<ProjectSettings>, string[], string[]]>([
+    ["adds all", {}, ["x", "y"], ["added", "added"]],
+    ["adds what is new beside what is known", {}, ["x", "a", "y"], ["added", "known", "added"]],
+    ["is content when all is known", {}, ["a", "b"], ["known", "known"]],
+    ["is stopped by another payload", {}, ["x", "a!", "b"], ["withheld", "known", "known"]],
+    ["is stopped by a lack of tokens", tight, ["x", "a", "y"], ["withheld", "known", "throttled"]],
+    ["is stopped by a lack of room", { eventsMax: 3 }, ["x", "a", "y"], ["withheld", "known", "full"]],
+    ["fits to the last token and place", { ...tight, eventsMax: 3 }, ["x", "a"], ["added", "known"]],
+  ])("%s", async (_, settings, ids, kinds) => {
+    const { append, appendKinds, connection, keys } = setUp(settings);
+    await append(["a", "b"]);
+    const before = await connection.hgetall(keys.quotas);
+
+    const events = ids.map((id) => (id.endsWith("!") ? eventToAppend(id.slice(0, -1), { value: 2 }) : id));
+    expect(await appendKinds(events, { isAtomic: true })).toEqual(kinds);
+
+    const addedCount = kinds.filter((kind) => kind === "added").length;
+    expect(await connection.xlen(keys.events)).toBe(2 + addedCount);
+    if (addedCount === 0) {
+      expect(await connection.hgetall(keys.quotas)).toEqual(before);
+      expect(await appendKinds(["x"])).toEqual(["added"]);
+    }
+  });
+
+  it("asks for the time that all of the call takes", async () => {
+    const { append } = setUp({ rateLimits: [{ events: 3, perMs: 3000 }] });
+    await append(["a", "b"]);
+
+    const { outcomes } = await append(["x", "y", "z"], { isAtomic: true });
+
+    const [withheld, second, third] = outcomes;
+    expect(withheld?.kind).toBe("withheld");
+    const delays = [second, third].map((outcome) => (outcome?.kind === "throttled" ? outcome.retryDelayMs : 0));
+    expect(delays[0]).toBeGreaterThan(900);
+    expect((delays[1] ?? 0) - (delays[0] ?? 0)).toBe(1000);
+  });
+});
+
+describe("append-events.lua, called again", () => {
+  it.each([
+    ["with ids of senders", ["a", "b", "a"], false],
+    ["with assigned ids", [eventWithoutId(), eventWithoutId()], false],
+    ["atomically", ["a", "b"], true],
+  ])("gives the first reply, and neither stores nor charges twice: %s", async (_, events, isAtomic) => {
+    const { encode, send, connection, keys } = setUp(tight);
+    const call = encode(events, { isAtomic });
+    const first = await send(call);
+    const quotas = await connection.hgetall(keys.quotas);
+
+    const again = await send(call, true);
+
+    expect(again).toEqual(first);
+    expect(await connection.xlen(keys.events)).toBe(2);
+    expect(await connection.hgetall(keys.quotas)).toEqual(quotas);
+  });
+
+  it("has the late first attempt do nothing, even when there was nothing to add", async () => {
+    const { append, encode, send, connection, keys } = setUp({ eventsMax: 2 });
+    await append(["a", "b"]);
+    const call = encode(["c", "a"]);
+    const again = (await send(call, true)).outcomes;
+    await connection.xtrim(keys.events, "MAXLEN", 0);
+
+    const late = (await send(call)).outcomes;
+
+    expect(again.map(({ kind }) => kind)).toEqual(["full", "known"]);
+    expect(late).toEqual(again);
+    expect(await connection.xlen(keys.events)).toBe(0);
+  });
+
+  it("refuses a late call when its slot has had a later one", async () => {
+    const { append, encode, send, connection, keys } = setUp(tight);
+    const late = encode(["a", eventWithoutId()]);
+    await append(["b"]);
+
+    await expect(send(late)).rejects.toThrow(/^STALE/);
+    await expect(send(late, true)).rejects.toThrow(/^STALE/);
+
+    expect(await connection.xlen(keys.events)).toBe(1);
+  });
+
+  it("does not answer when it cannot keep the answer, as the first attempt could still do otherwise", async () => {
+    const { append, encode, send, connection } = setUp({ eventsMax: 1 });
+    await append(["a"]);
+    const call = encode(["b"]);
+    await connection.config("SET", "maxmemory", "1");
+
+    await expect(send(call, true)).rejects.toThrow(/^OOM/);
+    await connection.config("SET", "maxmemory", "0");
+  });
+
+  it("keeps a reply for a minute", async () => {
+    const { append, connection, keys } = setUp();
+    await append(["a"]);
+
+    const [slot = ""] = await connection.keys(`${keys.replies}:*`);
+
+    const ttl = await connection.pttl(slot);
+    expect(ttl).toBeGreaterThan(50_000);
+    expect(ttl).toBeLessThanOrEqual(60_000);
   });
 });

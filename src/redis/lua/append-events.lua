@@ -70,7 +70,7 @@ local ttl_ms = 2 * generation_ms + 60000
 -- Rate limits. `clock_us` + `ahead_us` never goes back: a clock that is set back stands still here, and when it is set
 -- forward again, which one step of more than a minute is taken for, that does not fill the buckets once more.
 local limits, states, ahead_us, virtual_us = {}, nil, 0, 0
-local is_set_back = false
+local is_clock_off = false
 for tokens, period in string.gmatch(ARGV[6], '(%d+):(%d+)') do
   limits[#limits + 1] = { tokens = tonumber(tokens), period_us = tonumber(period), field = period }
 end
@@ -80,8 +80,8 @@ if #limits > 0 then
   states = call('HMGET', quotas, unpack(fields))
   ahead_us = tonumber(states[2]) or 0
   local step_us = now_us - (tonumber(states[1]) or now_us)
-  is_set_back = step_us < 0
-  if is_set_back then ahead_us = ahead_us - step_us
+  is_clock_off = step_us < 0 or ahead_us > 0
+  if step_us < 0 then ahead_us = ahead_us - step_us
   elseif step_us >= 60000000 then ahead_us = ahead_us - math.min(ahead_us, step_us) end
   virtual_us = now_us + ahead_us
 end
@@ -188,7 +188,8 @@ if #limits > 0 then
       state[#state + 1] = format('%.0f', virtual_us + refill_us)
     end
   end
-  if added > 0 or is_set_back then redis.pcall('HSET', quotas, unpack(state)) end
+  -- While the clock is behind, refused calls tell that time passes: a long time without any would look like its return.
+  if added > 0 or is_clock_off then redis.pcall('HSET', quotas, unpack(state)) end
 end
 
 local reply = { epoch, first, table.concat(outcomes), table.concat(positions), table.concat(refills, ' ') }

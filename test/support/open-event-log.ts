@@ -1,0 +1,50 @@
+import type { Redis } from "ioredis";
+import type { Appended, AppendOptions, EventToAppend } from "../../src/domain/ports.ts";
+import type { Project } from "../../src/domain/project.ts";
+import { createReadConnection, createWriteConnection, waitUntilReady } from "../../src/redis/connection.ts";
+import type { EventLogLimits, RedisEventLog } from "../../src/redis/event-log.ts";
+import { createEventLog } from "../../src/redis/event-log.ts";
+import { captureLog } from "./captured-log.ts";
+
+/** An event log with connections of its own. */
+export interface OpenEventLog extends AsyncDisposable {
+  readonly log: RedisEventLog;
+  readonly writeConnection: Redis;
+  append(project: Project, events: readonly EventToAppend[], options?: AppendOptions): Promise<Appended>;
+}
+
+/** Opens the event log of the Redis at this address; it writes by way of another address if that is given. */
+export async function openEventLog(
+  address: string,
+  limits: Partial<EventLogLimits> = {},
+  writeAddress = address,
+): Promise<OpenEventLog> {
+  const { logger } = captureLog();
+  const writeConnection = createWriteConnection(writeAddress, logger);
+  const readConnection = createReadConnection(address, logger);
+  await Promise.all([waitUntilReady(writeConnection, 5000), waitUntilReady(readConnection, 5000)]);
+  const log = createEventLog({ writeConnection, readConnection, limits });
+  return {
+    log,
+    writeConnection,
+    append: (project, events, options = {}) => log.append(project, "grpc", events, options),
+    async [Symbol.asyncDispose]() {
+      await log.drain();
+      writeConnection.disconnect();
+      readConnection.disconnect();
+    },
+  };
+}
+
+/** What became of each event: the kind of its result, or why it failed. */
+export function endsOf({ results }: Appended): string[] {
+  return results.map((result) => (result.kind === "failed" ? result.error.reason : result.kind));
+}
+
+/** Where each event is in the stream, as texts that sort as the positions do; else the kind of its result. */
+export function placesOf({ results }: Appended): string[] {
+  return results.map((result) => {
+    if (result.kind !== "accepted" && result.kind !== "duplicate") return result.kind;
+    return `${result.position.ms}-${`${result.position.seq}`.padStart(9, "0")}`;
+  });
+}
