@@ -35,6 +35,8 @@ export const callLimits = {
   trackMessageBytes: 1 << 20,
   batchMessageBytes: 4 << 20,
   messageEvents: 500,
+  /** Of the events of an atomic call, which are stored by one script call. */
+  atomicBytes: 1 << 20,
   pageSizeDefault: 20,
   pageSizeMax: 1000,
   pageBytes: 3 << 20,

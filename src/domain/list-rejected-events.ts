@@ -10,7 +10,7 @@ export interface RejectedPage {
   readonly events: readonly RejectedEvent[];
   /** Empty on the last page, and only there. */
   readonly nextPageToken: string;
-  /** How many rejected events of the project were only counted, in all its environments. */
+  /** How many rejected events of the project were only counted; 0 for a key that is bound to environments. */
   readonly omittedCount: number;
 }
 
@@ -44,9 +44,10 @@ export function createListRejectedEvents(rejectedEvents: RejectedEvents, pageTok
       const wanted = environments.length > 0 ? scanMax : pageSize - events.length + 1;
       const countMax = Math.min(wanted, scanMax - scanned);
       const slice = await rejectedEvents.read(project, { countMax, ...(after && { after }) });
-      omittedCount = slice.omittedCount;
+      // How many of them were of these environments nobody knows.
+      omittedCount = environments.length === 0 ? slice.omittedCount : 0;
       for (const { position, ...event } of slice.events) {
-        const isMatch = environments.length === 0 || environments.includes(event.environment);
+        const isMatch = environments.length === 0 || isWithin(event.environments, environments);
         const isFull = events.length === pageSize || bytes + answerBytes(event) > callLimits.pageBytes;
         if (isMatch && events.length > 0 && isFull) return page();
         after = position;
@@ -63,6 +64,10 @@ export function createListRejectedEvents(rejectedEvents: RejectedEvents, pageTok
       return { events, nextPageToken: after === undefined ? "" : pageTokens.seal(scope, after), omittedCount };
     }
   };
+}
+
+function isWithin(environments: readonly string[], allowed: readonly string[]): boolean {
+  return environments.length > 0 && environments.every((environment) => allowed.includes(environment));
 }
 
 /** How large an event's answer is at most, without encoding it: 3 bytes a UTF-16 unit. */

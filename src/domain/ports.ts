@@ -107,6 +107,11 @@ export interface EventLog {
     events: readonly EventToAppend[],
     options?: AppendOptions,
   ): Promise<Appended>;
+  /**
+   * Counts bytes of events that are kept back as queued, until the returned function is called, once: what is not at
+   * storage takes memory all the same.
+   */
+  holdRoom(project: Project, bytes: number): () => void;
   /** Resolves when less is queued than may be, or when aborted. A stream waits for it before it reads on. */
   waitForRoom(project: Project, signal: AbortSignal): Promise<void>;
   /** Reads a bounded slice. Throws CURSOR_EXPIRED when `after` is of another data set; STORAGE_UNAVAILABLE. */
@@ -123,8 +128,11 @@ export interface RejectedEvent {
   readonly entrance: Entrance;
   /** As sent, cut; empty when it had none, or could not be read. */
   readonly id: string;
-  /** The one it was sent to: its own, or else its key's only one. Empty when there is none. */
-  readonly environment: string;
+  /**
+   * Those that it may belong to: its own where its key may use that, else all that the key is bound to. Who may not see
+   * all of them may not see it. Empty: nobody knows, and only keys that are bound to none may see it.
+   */
+  readonly environments: readonly string[];
   readonly reason: RejectionReason;
   readonly violation: Violation;
   /** What was sent, cut: as JSON where it could be read. */

@@ -36,11 +36,13 @@ export type Entrance = "grpc" | "connect" | "grpc-web";
 /** Who is calling, and how. */
 export interface Caller {
   readonly project: Project;
-  /** The environments that its key is bound to; empty: none, so it may use all. */
+  /** The environments that its key is bound to, as of the last look at it; empty: none, so it may use all. */
   readonly environments: readonly string[];
   readonly entrance: Entrance;
   /** Aborted when the caller is gone, or its deadline has passed: nobody waits for the answer any more. */
   readonly signal: AbortSignal;
   /** How long until its deadline; infinite when it has none. */
   remainingMs(): number;
+  /** Looks at the key again, for calls that last. Throws KEY_INVALID or PERMISSION_MISSING when it allows them no more. */
+  recheckKey(): void;
 }

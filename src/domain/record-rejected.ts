@@ -2,7 +2,6 @@ import type { OfferedEvent } from "./event.ts";
 import type { EventOutcome } from "./outcome.ts";
 import type { Clock, RejectedEvent, RejectedEvents } from "./ports.ts";
 import type { Caller } from "./project.ts";
-import { environmentFor } from "./project-rules.ts";
 import { toRejectedPayload } from "./rejected-payload.ts";
 
 /** Told of a call's events and of what became of them, keeps those that were rejected. Never throws, nor waits. */
@@ -74,7 +73,7 @@ export function createRejectedRecorder({ rejectedEvents, clock, shutdown }: Reje
         rejectedAtMs: nowMs,
         entrance: caller.entrance,
         id,
-        environment: environment || environmentFor(caller),
+        environments: environmentsOf(caller, environment),
         reason,
         violation,
         payload,
@@ -82,4 +81,10 @@ export function createRejectedRecorder({ rejectedEvents, clock, shutdown }: Reje
     }
     if (kept.length > 0) rejectedEvents.keep(caller.project, kept, 0);
   };
+}
+
+/** To an environment that its key may not use, an event never belonged. */
+function environmentsOf({ environments }: Caller, named: string): readonly string[] {
+  if (environments.length === 0) return named === "" ? [] : [named];
+  return environments.includes(named) ? [named] : environments;
 }

@@ -50,7 +50,7 @@ export function createTrackBatch(deps: TrackBatchDeps): TrackBatch {
   const limits = { ...limitDefaults, ...deps.limits };
   return async (caller, messages) => {
     const tally = createBatchTally();
-    const append = createThrottledAppend({
+    const stream = createThrottledAppend({
       ...deps,
       caller,
       interrupted: messages.signal,
@@ -69,12 +69,14 @@ export function createTrackBatch(deps: TrackBatchDeps): TrackBatch {
     let cut: SluiceError | undefined;
     try {
       for (;;) {
+        while (stream.isHeldBack() && inFlight.length > 0) await settleOldest();
         await log.waitForRoom(caller.project, caller.signal);
         const next = await messages.next();
         if (next.done === true) break;
         const offered = next.value;
         checkEventCount(offered);
-        const answered = append(offers.prepare(caller, offered));
+        caller.recheckKey();
+        const answered = stream.append(offers.prepare(caller, offered));
         inFlight.push(answered);
         eventsInFlight += offered.length;
         // The sender may be silent for long: it is told of a failure at once, not with its next message.

@@ -1,5 +1,6 @@
 import { SluiceError } from "./errors.ts";
 import type { OfferedEvent } from "./event.ts";
+import { callLimits } from "./event.ts";
 import { checkEventCount } from "./event-count.ts";
 import type { Answer, OfferEventsDeps, PreparedEvent } from "./offer-events.ts";
 import { createOfferEvents } from "./offer-events.ts";
@@ -66,17 +67,20 @@ export function createTrack(deps: TrackDeps): Track {
     if (rejected >= 0) {
       const outcomes = prepared.map((event): EventOutcome => ("bytes" in event ? withhold(event.id) : event));
       report(caller, events, outcomes);
-      throw toError(outcomes[rejected], rejected, { outcomes, quotas: [] });
+      throw toError(outcomes[rejected], rejected, { outcomes, quotas: await readQuotas(log, caller) });
     }
-    const eventsMax = Math.min(...caller.project.settings.rateLimits.map((limit) => limit.events));
-    if (events.length > eventsMax) {
-      const text = `a rate limit of the project lets ${eventsMax} events through at once, and the call has ${events.length}`;
-      throw new SluiceError("ATOMIC_TOO_LARGE", text, { violations: [{ field: "events", message: text }] });
+    const excess = findExcess(caller, prepared);
+    if (excess !== undefined) {
+      const violations = [{ field: "events", message: excess }];
+      throw new SluiceError("ATOMIC_TOO_LARGE", excess, { violations, quotas: await readQuotas(log, caller) });
     }
     const answer = await offer(caller, events, prepared, true);
-    const stopped = answer.outcomes.findIndex(({ kind }) => !isStored(kind) && kind !== "withheld");
-    if (answer.outcomes.every(({ kind }) => isStored(kind))) return answer;
-    throw toError(answer.outcomes[stopped], stopped, answer);
+    const { outcomes } = answer;
+    if (outcomes.every(({ kind }) => isStored(kind))) return answer;
+    const stopped = outcomes.findIndex(({ kind }) => !isStored(kind) && kind !== "withheld");
+    // Where tokens are short, the last has to wait for as long as all of them.
+    const first = outcomes[stopped];
+    throw toError(first?.kind === "throttled" ? outcomes.findLast(isThrottled) : first, stopped, answer);
   }
 
   return {
@@ -96,7 +100,7 @@ export function createTrack(deps: TrackDeps): Track {
       const keptOut =
         outcomes.find(mayBeStored) ??
         outcomes.findLast(({ kind }) => kind === "failed") ??
-        outcomes.findLast(({ kind }) => kind === "throttled");
+        outcomes.findLast(isThrottled);
       if (keptOut !== undefined) throw toError(keptOut, undefined, answer);
       return answer;
     },
@@ -107,6 +111,21 @@ export function createTrack(deps: TrackDeps): Track {
 
 function withhold(id: string): EventOutcome {
   return { kind: "withheld", id };
+}
+
+/** Why events cannot be stored all at once, whatever is left of the rate limits; undefined when they can. */
+function findExcess({ project }: Caller, prepared: readonly PreparedEvent[]): string | undefined {
+  const eventsMax = Math.min(...project.settings.rateLimits.map(({ events }) => events));
+  if (prepared.length > eventsMax) {
+    return `a rate limit of the project lets ${eventsMax} events through at once, and the call has ${prepared.length}`;
+  }
+  const bytes = prepared.reduce((sum, event) => sum + ("bytes" in event ? event.bytes.length : 0), 0);
+  if (bytes <= callLimits.atomicBytes) return undefined;
+  return `the events of an atomic call may have ${callLimits.atomicBytes} bytes in all, and these have ${bytes}`;
+}
+
+function isThrottled({ kind }: EventOutcome): boolean {
+  return kind === "throttled";
 }
 
 function isStored(kind: EventOutcome["kind"]): boolean {

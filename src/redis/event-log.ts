@@ -94,6 +94,11 @@ export function createEventLog({ writeConnection, readConnection, limits: given 
         pending.delete(appended);
       }
     },
+    holdRoom(project, bytes) {
+      const { budget } = queueOf(project);
+      budget.hold(bytes);
+      return () => budget.release(bytes);
+    },
     waitForRoom: (project, signal) => queueOf(project).budget.waitForRoom(signal),
     read: reader.read,
     async readQuotas(project) {

@@ -9,6 +9,8 @@ export interface QueueBudget {
   takeInTurn(bytes: number, signal?: AbortSignal): Promise<boolean>;
   /** Resolves when nobody waits and there is room for those who would, or when aborted. */
   waitForRoom(signal: AbortSignal): Promise<void>;
+  /** Takes the bytes whether they fit or not: they are there already. */
+  hold(bytes: number): void;
   release(bytes: number): void;
 }
 
@@ -76,6 +78,10 @@ export function createQueueBudget(bytesMax: number, parent?: QueueBudget): Queue
     },
     async waitForRoom(signal) {
       if (await takeOwn(0, signal)) await parent?.waitForRoom(signal);
+    },
+    hold(bytes) {
+      taken += bytes;
+      parent?.hold(bytes);
     },
     release(bytes) {
       releaseOwn(bytes);

@@ -4,7 +4,8 @@ import type { Entrance } from "../domain/project.ts";
 
 /**
  * An entry of the stream of rejected events has one field. Its name is the version of its value, which is a JSON array of
- * strings: time in ms, entrance, id, environment, reason, the field at fault, what is wrong with it, payload.
+ * strings: time in ms, entrance, id, environments (a line each), reason, the field at fault, what is wrong with it,
+ * payload.
  */
 const version = "1";
 
@@ -19,8 +20,9 @@ const reasons: Readonly<Record<RejectionReason, true>> = {
 
 /** A rejected event as the field and the value of its entry. */
 export function encodeRejected(event: RejectedEvent): [field: string, value: string] {
-  const { rejectedAtMs, entrance, id, environment, reason, violation, payload } = event;
-  const texts = [`${rejectedAtMs}`, entrance, id, environment, reason, violation.field, violation.message, payload];
+  const { rejectedAtMs, entrance, id, reason, violation, payload } = event;
+  const environments = event.environments.join("\n");
+  const texts = [`${rejectedAtMs}`, entrance, id, environments, reason, violation.field, violation.message, payload];
   return [version, JSON.stringify(texts)];
 }
 
@@ -28,12 +30,13 @@ export function encodeRejected(event: RejectedEvent): [field: string, value: str
 export function parseRejected([field, value]: readonly string[]): RejectedEvent | undefined {
   if (field !== version || value === undefined) return undefined;
   const texts = parseTexts(value);
-  const [time = "", entrance = "", id = "", environment = "", reason = "", faulty = "", message = "", payload] = texts;
+  const [time = "", entrance = "", id = "", lines = "", reason = "", faulty = "", message = "", payload] = texts;
   const rejectedAtMs = Number(time);
   if (!Number.isSafeInteger(rejectedAtMs) || !isEntrance(entrance) || !isReason(reason) || payload === undefined) {
     return undefined;
   }
-  return { rejectedAtMs, entrance, id, environment, reason, violation: { field: faulty, message }, payload };
+  const environments = lines === "" ? [] : lines.split("\n");
+  return { rejectedAtMs, entrance, id, environments, reason, violation: { field: faulty, message }, payload };
 }
 
 /** None, when the value is something else. */

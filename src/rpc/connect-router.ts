@@ -5,6 +5,7 @@ import type { UniversalHandlerFn } from "@connectrpc/connect/protocol";
 import { EventService } from "../../gen/sluice/v1/event_service_pb.ts";
 import type { Access } from "../domain/access.ts";
 import type { ServingStatus } from "../domain/ports.ts";
+import { callerByKey } from "./call-key.ts";
 import { callOf, failCall, nameOfCode } from "./connect-call.ts";
 import { fastGzip } from "./connect-compression.ts";
 import { endSignal } from "./connect-end.ts";
@@ -13,7 +14,6 @@ import { addEventMethods, jsonForm, wireForm } from "./connect-methods.ts";
 import { toEndError, translateRefusals } from "./connect-refusal.ts";
 import type { EventHandlers } from "./event-service.ts";
 import { addHealth } from "./health-routes.ts";
-import { requirePermission } from "./method-permissions.ts";
 import { addReflection } from "./reflection.ts";
 
 export interface ConnectRouterDeps {
@@ -95,15 +95,19 @@ function openGate(context: HandlerContext, access?: Access): void {
   translateRefusals(context, call);
   try {
     if (access !== undefined) {
-      call.grant = access.authenticate(context.requestHeader.get("authorization") ?? undefined);
-      requirePermission(call.grant, context.method);
-      call.caller = {
-        project: call.grant.project,
-        environments: call.grant.environments,
+      const caller = callerByKey({
+        access,
+        authorization: context.requestHeader.get("authorization") ?? undefined,
+        method: context.method,
+        onGrant: (grant) => {
+          call.grant = grant;
+        },
+      });
+      call.caller = Object.assign(caller, {
         entrance: call.entrance,
         signal: endSignal(context),
         remainingMs: () => context.timeoutMs() ?? Number.POSITIVE_INFINITY,
-      };
+      });
     }
     if (call.refusal !== undefined) throw call.refusal;
     if (context.signal.aborted) throw toEndError(context.signal.reason);

@@ -4,12 +4,12 @@ import type { CallLog } from "../call-log.ts";
 import type { Access, Grant } from "../domain/access.ts";
 import { SluiceError, toSluiceError } from "../domain/errors.ts";
 import type { Caller } from "../domain/project.ts";
+import { callerByKey } from "./call-key.ts";
 import { isInsideMessage, limitMessages, refuseCompression } from "./grpc-internals.ts";
 import type { GrpcMethod } from "./grpc-methods.ts";
 import type { OpenGrpcMethod } from "./grpc-open-methods.ts";
 import { GrpcRefusal } from "./grpc-open-methods.ts";
 import { createMessageQueue } from "./message-queue.ts";
-import { requirePermission } from "./method-permissions.ts";
 import { codeNameOf, toRpcCode, toStatusBytes } from "./rpc-error.ts";
 
 type PartialStatusObject = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
@@ -58,6 +58,10 @@ function serveCall(
   let grant: Grant | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopSending: ((error: Error) => void) | undefined;
+
+  const onGrant = (found: Grant) => {
+    grant = found;
+  };
 
   limitMessages(call, method.messageBytesMax);
 
@@ -129,16 +133,17 @@ function serveCall(
     });
   }
 
-  async function run(keyedMethod: GrpcMethod, { project, environments }: Grant): Promise<void> {
-    isRunning = true;
-    const caller: Caller = {
-      project,
-      environments,
-      entrance: "grpc",
-      signal: aborter.signal,
-      remainingMs: () => Number(call.getDeadline()) - Date.now(),
-    };
+  async function run(keyedMethod: ServedGrpcMethod & GrpcMethod, authorization: string | undefined): Promise<void> {
     try {
+      const caller: Caller = Object.assign(
+        callerByKey({ access: deps.access, authorization, method: keyedMethod, onGrant }),
+        {
+          entrance: "grpc" as const,
+          signal: aborter.signal,
+          remainingMs: () => Number(call.getDeadline()) - Date.now(),
+        },
+      );
+      isRunning = true;
       const response =
         keyedMethod.kind === "unary"
           ? await keyedMethod.run(caller, await readOnlyMessage())
@@ -169,13 +174,7 @@ function serveCall(
         void runOpen(method);
         return;
       }
-      try {
-        grant = deps.access.authenticate(metadata.get("authorization")[0]?.toString());
-        requirePermission(grant, method);
-        void run(method, grant);
-      } catch (thrown) {
-        endWithError(toSluiceError(thrown));
-      }
+      void run(method, metadata.get("authorization")[0]?.toString());
     },
     onReceiveMessage(message: Uint8Array) {
       if (message.length > method.messageBytesMax) messages.fail(tooLarge(method.messageBytesMax));

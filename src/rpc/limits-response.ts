@@ -18,6 +18,16 @@ const sameForAll = create(CallLimitsSchema, {
   propertyDepth: BigInt(eventLimits.propertyDepth),
   identityCount: BigInt(eventLimits.identityCount),
   throttleWait: durationFromMs(callLimits.throttleWaitMs),
+  atomicBytes: BigInt(callLimits.atomicBytes),
+  idLength: BigInt(eventLimits.idLength),
+  nameLength: BigInt(eventLimits.nameLength),
+  identityKindLength: BigInt(eventLimits.identityKindLength),
+  identityLength: BigInt(eventLimits.identityLength),
+  environmentLength: BigInt(eventLimits.environmentLength),
+  propertyNameLength: BigInt(eventLimits.propertyNameLength),
+  timeAhead: durationFromMs(eventLimits.futureMs),
+  filterNames: BigInt(callLimits.filterNames),
+  pageSizeDefault: BigInt(callLimits.pageSizeDefault),
 });
 
 /** The answer to GetLimits. */

@@ -17,7 +17,7 @@ function rejectedEvent(id: string, overrides: Partial<RejectedEvent> = {}): Reje
     rejectedAtMs: 1,
     entrance: "grpc",
     id,
-    environment: "",
+    environments: [],
     reason: "EVENT_INVALID",
     violation: { field: "name", message: "is required" },
     payload: "{}",
@@ -40,16 +40,16 @@ function setUp(options: FakeRejectedOptions = {}) {
 
 describe("createListRejectedEvents", () => {
   it("returns, over all pages, every rejected event that its reader may see, newest first", async () => {
-    const environment = fc.constantFrom("", "production", "staging");
+    const environment = fc.constantFrom("production", "staging");
     await fc.assert(
       fc.asyncProperty(
-        fc.array(environment, { maxLength: 50 }),
+        fc.array(fc.uniqueArray(environment), { maxLength: 50 }),
         fc.subarray(["production", "staging", "unheard of"]),
         fc.integer({ min: 0, max: 9 }),
         fc.integer({ min: 1, max: 60 }),
         async (kept, environments, pageSize, readMax) => {
           const { rejectedEvents, project, list } = setUp({ readMax });
-          const all = kept.map((one, i) => rejectedEvent(`${i}`, { environment: one }));
+          const all = kept.map((one, i) => rejectedEvent(`${i}`, { environments: one }));
           rejectedEvents.keep(project, all, 0);
 
           const pages: RejectedEvent[][] = [];
@@ -60,7 +60,8 @@ describe("createListRejectedEvents", () => {
           }
 
           const isSeen = (event: RejectedEvent) =>
-            environments.length === 0 || environments.includes(event.environment);
+            environments.length === 0 ||
+            (event.environments.length > 0 && event.environments.every((one) => environments.includes(one)));
           expect(pages.flat()).toEqual(all.filter(isSeen).reverse());
           expect(pages.slice(0, -1).every((page) => page.length === (pageSize || 20))).toBe(true);
         },
@@ -120,8 +121,8 @@ describe("createListRejectedEvents", () => {
 
   it("finds what is far behind in one page, and comes to an end where nothing is", async () => {
     const { keep, list } = setUp();
-    keep(1, { environment: "staging" });
-    keep(9999, { environment: "production" });
+    keep(1, { environments: ["staging"] });
+    keep(9999, { environments: ["production"] });
 
     expect((await list({}, ["staging"])).events).toHaveLength(1);
     expect(await list({}, ["unheard of"])).toMatchObject({ events: [] });
@@ -129,7 +130,7 @@ describe("createListRejectedEvents", () => {
 
   it("refuses page tokens of another project, of another key's environments, and of ListEvents", async () => {
     const { project, keep, list } = setUp();
-    keep(2, { environment: "production" });
+    keep(2, { environments: ["production"] });
     const { nextPageToken: pageToken } = await list({ pageSize: 1 }, ["production"]);
     const log = createFakeEventLog();
     await log.append(project, "grpc", [eventToAppend("a"), eventToAppend("b")]);

@@ -45,7 +45,7 @@ describe("createRejectedRecorder", () => {
     ]);
 
     const rejectedAtMs = clock.nowMs();
-    const common = { rejectedAtMs, entrance: "grpc", environment: "" };
+    const common = { rejectedAtMs, entrance: "grpc", environments: [] };
     expect(rejectedEvents.keeps).toEqual([
       {
         project: caller.project,
@@ -65,16 +65,18 @@ describe("createRejectedRecorder", () => {
   });
 
   it.each([
-    ["its own", ["staging"], nameless("a", "production"), "production"],
-    ["its key's only one, when it names none", ["staging"], nameless("a"), "staging"],
-    ["its key's only one, when it could not be read", ["staging"], Buffer.from("garbage"), "staging"],
-    ["none, when its key has several", ["production", "staging"], nameless("a"), ""],
-    ["none, when its key has none", [], nameless("a"), ""],
-  ])("notes which environment an event was sent to: %s", (_, environments, offered, environment) => {
+    ["its own", ["staging", "production"], nameless("a", "production"), ["production"]],
+    ["its key's only one, when it names none", ["staging"], nameless("a"), ["staging"]],
+    ["its key's, when it names one that the key may not use", ["staging"], nameless("a", "production"), ["staging"]],
+    ["its key's only one, when it could not be read", ["staging"], Buffer.from("garbage"), ["staging"]],
+    ["all of its key's, when it names none", ["production", "staging"], nameless("a"), ["production", "staging"]],
+    ["its own, when its key is bound to none", [], nameless("a", "production"), ["production"]],
+    ["none, when neither names one", [], nameless("a"), []],
+  ])("notes to which environments an event may belong: %s", (_, environments, offered, expected) => {
     const { rejectedEvents, record, caller } = setUp();
     record({ ...caller, environments }, [offered], [rejected("a")]);
 
-    expect(rejectedEvents.keeps[0]?.events[0]?.environment).toBe(environment);
+    expect(rejectedEvents.keeps[0]?.events[0]?.environments).toEqual(expected);
   });
 
   it("keeps 50 of a project in a second, and hands on the count of the others a second later", async () => {

@@ -240,6 +240,77 @@ describe("Track.trackBatch, throttled", () => {
     expect((await answer).summary).toMatchObject({ nextIndex: 2, throttledCount: 1 });
   });
 
+  it("offers all that waits together, not message by message", async () => {
+    const { log, clock, project, send } = setUp({ tokens: 20 });
+    const ids = Array.from({ length: 40 }, (_, i) => `e${i}`);
+    log.hold();
+    const { answer } = send(stream(...ids.map((id) => goods(id))));
+    await waitUntil(() => log.appends.length === 40);
+    log.release();
+    await waitUntil(() => clock.waiting() === 1);
+    log.refill(project);
+    clock.advance(fakeRetryDelayMs);
+
+    expect((await answer).summary).toMatchObject({ acceptedCount: 40, throttledCount: 0 });
+    expect(storedIds(log, project)).toEqual(idsOf(goods(...ids)));
+    expect(log.appends.slice(40).map(({ events }) => events.length)).toEqual([20]);
+  });
+
+  it("counts what waits as queued until it is answered, and reads no more meanwhile", async () => {
+    const { log, clock, project, send } = setUp({ tokens: 1 });
+    let readCount = 0;
+    async function* source() {
+      for (; readCount < 100; readCount++) yield goods(`e${readCount}`);
+    }
+    const { answer, interrupt } = send(source());
+    await waitUntil(() => clock.waiting() === 1);
+    const heldBytes = log.heldBytes();
+
+    expect(heldBytes).toBeGreaterThan(0);
+    expect(heldBytes).toBeLessThanOrEqual(
+      sum(goods(...Array.from({ length: readCount + 1 }, (_, i) => `e${i}`)).map((bytes) => bytes.length)),
+    );
+    expect(readCount).toBeLessThan(10);
+    interrupt(new SluiceError("SHUTTING_DOWN", "the server is shutting down"));
+    await answer;
+    expect(log.heldBytes()).toBe(0);
+    expect(storedIds(log, project)).toHaveLength(1);
+  });
+
+  it("looks again every 2 s at the latest, as limits may have been raised", async () => {
+    const log = createFakeEventLog({ retryDelayMs: 25_000 });
+    const { clock, project, send } = setUp({ log, tokens: 1 });
+    const { answer } = send(stream(goods("a", "b")));
+    await waitUntil(() => clock.waiting() === 1);
+    log.refill(project);
+    clock.advance(2000);
+
+    expect((await answer).summary).toMatchObject({ acceptedCount: 2, throttledCount: 0 });
+    expect(clock.waits).toEqual([2000]);
+  });
+
+  it("is cut at its next message once its key no longer allows it", async () => {
+    const project = newProject();
+    const log = createFakeEventLog();
+    const { trackBatch } = createTrack({ log, clock: createFakeClock() });
+    let isRevoked = false;
+    const recheckKey = () => {
+      if (isRevoked) throw new SluiceError("KEY_INVALID", "this key opens no project");
+    };
+    async function* source() {
+      yield goods("a");
+      isRevoked = true;
+      yield goods("b");
+    }
+
+    const cut = await trackBatch(callerOf(project, { recheckKey }), guardIterator(source(), 60_000)).catch(
+      (thrown) => thrown,
+    );
+
+    expect(cut).toMatchObject({ reason: "KEY_INVALID", summary: { acceptedCount: 1, nextIndex: 1 } });
+    expect(storedIds(log, project)).toEqual(idsOf(goods("a")));
+  });
+
   it("tells of a malformed message at once, whatever is held back", async () => {
     const { clock, send } = setUp();
     const { answer } = send(silence(goods("a", "b", "c"), []));
@@ -253,12 +324,12 @@ describe("Track.trackBatch, throttled", () => {
     const { answer } = send(silence(goods("a", "b", "c"), goods("d")));
     await waitUntil(() => clock.waiting() === 1);
     log.refill(project);
-    log.failWhen(({ id }) => (id === "c" ? "STORAGE_UNAVAILABLE" : undefined));
+    log.failWhen(() => "STORAGE_UNAVAILABLE");
     clock.advance(fakeRetryDelayMs);
 
     expect(await answer).toMatchObject({
       cut: "STORAGE_UNAVAILABLE",
-      summary: { acceptedCount: 2, nextIndex: 2, throttledCount: 1, failures: [{ kind: "throttled", index: 3 }] },
+      summary: { acceptedCount: 2, nextIndex: 2, throttledCount: 0, unknownCount: 0, failures: [] },
     });
     expect(storedIds(log, project)).toEqual(idsOf(goods("a", "b")));
   });

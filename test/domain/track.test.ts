@@ -272,6 +272,9 @@ describe("Track.trackMany", () => {
 });
 
 describe("Track.trackMany, atomic", () => {
+  /** Of about 300 KB. */
+  const manyProperties = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`p${i}`, "x".repeat(15_000)]));
+
   const isAtomic = true;
 
   it("stores all events, and takes duplicates as stored", async () => {
@@ -356,6 +359,30 @@ describe("Track.trackMany, atomic", () => {
     if (reason === undefined) expect((await answer).outcomes).toHaveLength(count);
     else await expect(answer).rejects.toMatchObject({ reason, violations: [{ field: "events" }] });
     expect(log.appends).toHaveLength(reason === undefined ? 1 : 0);
+  });
+
+  it("of more than 1 MiB throws ATOMIC_TOO_LARGE", async () => {
+    const { log, caller, track } = setUp();
+    const large = (id: string) => encodeEvent({ id, name: "click", properties: manyProperties });
+    const events = Array.from({ length: 4 }, (_, i) => large(`e${i}`));
+
+    expect((await track.trackMany(caller, events.slice(0, 3), { isAtomic })).outcomes).toHaveLength(3);
+    await expect(track.trackMany(caller, events, { isAtomic })).rejects.toMatchObject({
+      reason: "ATOMIC_TOO_LARGE",
+      violations: [{ field: "events" }],
+    });
+    expect(log.appends).toHaveLength(1);
+  });
+
+  it("that is throttled is to wait until there are tokens for the whole", async () => {
+    const { log, caller, track } = setUp();
+    const results = [1000, 5000, 9000].map((retryDelayMs) => ({ kind: "throttled" as const, retryDelayMs }));
+    log.append = async () => ({ results, quotas: [] });
+
+    await expect(track.trackMany(caller, goods(3), { isAtomic })).rejects.toMatchObject({
+      reason: "RATE_LIMITED",
+      retryDelayMs: 9000,
+    });
   });
 
   it("throws INTERNAL, rather than say that all is stored, when the log withholds events for no reason", async () => {

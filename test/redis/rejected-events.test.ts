@@ -21,7 +21,7 @@ function rejectedEvent(id: string, overrides: Partial<RejectedEvent> = {}): Reje
     rejectedAtMs: 1_700_000_000_000,
     entrance: "connect",
     id,
-    environment: "staging",
+    environments: ["staging"],
     reason: "EVENT_INVALID",
     violation: { field: 'identities["user"]', message: "is required" },
     payload: '{"name":"💥 \\u0000"}',
@@ -90,7 +90,7 @@ describe("RejectedEvents in Redis", () => {
     const project = newProject();
     const kept: RejectedEvent[] = [
       rejectedEvent("a"),
-      rejectedEvent("", { environment: "", reason: "MALFORMED", violation: { field: "", message: "is no Event" } }),
+      rejectedEvent("", { environments: [], reason: "MALFORMED", violation: { field: "", message: "is no Event" } }),
       rejectedEvent("b\u2028", { entrance: "grpc-web", reason: "ID_CONFLICT", payload: "" }),
       rejectedEvent("c", { entrance: "grpc", reason: "ENVIRONMENT_FORBIDDEN" }),
     ];

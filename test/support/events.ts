@@ -33,6 +33,7 @@ export function callerOf(project: Project, overrides: Partial<Caller> = {}): Cal
     entrance: "grpc",
     signal: new AbortController().signal,
     remainingMs: () => Number.POSITIVE_INFINITY,
+    recheckKey() {},
     ...overrides,
   };
 }

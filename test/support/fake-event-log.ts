@@ -21,6 +21,8 @@ export interface FakeEventLog extends EventLog {
   readonly appends: readonly AppendCall[];
   /** How many entries each call of `read` looked at. */
   readonly reads: readonly number[];
+  /** Bytes that are counted as queued, though they are not at storage. */
+  heldBytes(): number;
   /** What is stored, oldest first. */
   stored(project: Project): readonly StoredEvent[];
   /** From now on, nothing is answered. */
@@ -63,6 +65,7 @@ export function createFakeEventLog({
   const data = new Map<string, Data>();
   const appends: AppendCall[] = [];
   const reads: number[] = [];
+  let heldBytes = 0;
   let gate: PromiseWithResolvers<void> | undefined;
   let failureOf: (event: EventToAppend) => ErrorReason | undefined = () => undefined;
 
@@ -132,6 +135,7 @@ export function createFakeEventLog({
   return {
     appends,
     reads,
+    heldBytes: () => heldBytes,
     stored: (project) => dataOf(project).entries,
     hold() {
       gate ??= Promise.withResolvers();
@@ -156,6 +160,12 @@ export function createFakeEventLog({
           ? appendAll(project, entrance, events)
           : events.map((event) => appendOne(project, entrance, event, sequence));
       return { results, quotas: quotasOf(project) };
+    },
+    holdRoom(_project, bytes) {
+      heldBytes += bytes;
+      return () => {
+        heldBytes -= bytes;
+      };
     },
     async waitForRoom() {},
     async read(project, { order, after, countMax }) {

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sluice/v1/event_service.proto.
  */
 export const file_sluice_v1_event_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch1zbHVpY2UvdjEvZXZlbnRfc2VydmljZS5wcm90bxIJc2x1aWNlLnYxIi8KDFRyYWNrUmVxdWVzdBIfCgVldmVudBgBIAEoCzIQLnNsdWljZS52MS5FdmVudCKRAQoNVHJhY2tSZXNwb25zZRIKCgJpZBgBIAEoCRIOCgZjdXJzb3IYAiABKAkSEQoJZHVwbGljYXRlGAMgASgIEjAKDHJlY2VpdmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoFcXVvdGEYBSABKAsyEC5zbHVpY2UudjEuUXVvdGEiRAoQVHJhY2tNYW55UmVxdWVzdBIgCgZldmVudHMYASADKAsyEC5zbHVpY2UudjEuRXZlbnQSDgoGYXRvbWljGAIgASgIIl0KEVRyYWNrTWFueVJlc3BvbnNlEicKB3Jlc3VsdHMYASADKAsyFi5zbHVpY2UudjEuVHJhY2tSZXN1bHQSHwoFcXVvdGEYAiABKAsyEC5zbHVpY2UudjEuUXVvdGEiNQoRVHJhY2tCYXRjaFJlcXVlc3QSIAoGZXZlbnRzGAEgAygLMhAuc2x1aWNlLnYxLkV2ZW50IoICChJUcmFja0JhdGNoUmVzcG9uc2USFgoOYWNjZXB0ZWRfY291bnQYASABKAMSFwoPZHVwbGljYXRlX2NvdW50GAIgASgDEhYKDnJlamVjdGVkX2NvdW50GAMgASgDEhcKD3Rocm90dGxlZF9jb3VudBgEIAEoAxIVCg11bmtub3duX2NvdW50GAUgASgDEhMKC2xhc3RfY3Vyc29yGAYgASgJEhIKCm5leHRfaW5kZXgYByABKAMSKQoIZmFpbHVyZXMYCCADKAsyFy5zbHVpY2UudjEuVHJhY2tGYWlsdXJlEh8KBXF1b3RhGAkgASgLMhAuc2x1aWNlLnYxLlF1b3RhIqcBCgtUcmFja1Jlc3VsdBIjCgdvdXRjb21lGAEgASgOMhIuc2x1aWNlLnYxLk91dGNvbWUSCgoCaWQYAiABKAkSDgoGY3Vyc29yGAMgASgJEicKCXJlamVjdGlvbhgEIAEoCzIULnNsdWljZS52MS5SZWplY3Rpb24SLgoLcmV0cnlfZGVsYXkYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ipwEKDFRyYWNrRmFpbHVyZRINCgVpbmRleBgBIAEoAxIKCgJpZBgCIAEoCRIjCgdvdXRjb21lGAMgASgOMhIuc2x1aWNlLnYxLk91dGNvbWUSJwoJcmVqZWN0aW9uGAQgASgLMhQuc2x1aWNlLnYxLlJlamVjdGlvbhIuCgtyZXRyeV9kZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJOCglSZWplY3Rpb24SDgoGcmVhc29uGAEgASgJEg0KBWZpZWxkGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSEQoJcmV0cnlhYmxlGAQgASgIIoMBChFMaXN0RXZlbnRzUmVxdWVzdBImCgZmaWx0ZXIYASABKAsyFi5zbHVpY2UudjEuRXZlbnRGaWx0ZXISHwoFb3JkZXIYAiABKA4yEC5zbHVpY2UudjEuT3JkZXISEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiMgoLRXZlbnRGaWx0ZXISDQoFbmFtZXMYASADKAkSFAoMaW5jbHVkZV90ZXN0GAogASgIIk8KEkxpc3RFdmVudHNSZXNwb25zZRIgCgZldmVudHMYASADKAsyEC5zbHVpY2UudjEuRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIoEBCgVRdW90YRINCgVsaW1pdBgBIAEoAxImCgNwZXIYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJcmVtYWluaW5nGAMgASgDEi4KC3Jlc2V0X2FmdGVyGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIkIKGUxpc3RSZWplY3RlZEV2ZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkidgoaTGlzdFJlamVjdGVkRXZlbnRzUmVzcG9uc2USKAoGZXZlbnRzGAEgAygLMhguc2x1aWNlLnYxLlJlamVjdGVkRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhUKDW9taXR0ZWRfY291bnQYAyABKAMimAEKDVJlamVjdGVkRXZlbnQSLwoLcmVqZWN0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGVudHJhbmNlGAIgASgJEgoKAmlkGAMgASgJEicKCXJlamVjdGlvbhgEIAEoCzIULnNsdWljZS52MS5SZWplY3Rpb24SDwoHcGF5bG9hZBgFIAEoCSISChBHZXRMaW1pdHNSZXF1ZXN0IuoBChFHZXRMaW1pdHNSZXNwb25zZRIgCgZxdW90YXMYASADKAsyEC5zbHVpY2UudjEuUXVvdGESMAoNZGVkdXBlX3dpbmRvdxgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgpldmVudHNfbWF4GAMgASgDEhMKC2V2ZW50X2NvdW50GAQgASgDEhQKDGVudmlyb25tZW50cxgFIAMoCRIWCg5pZGVudGl0eV9raW5kcxgGIAMoCRIqCgtjYWxsX2xpbWl0cxgHIAEoCzIVLnNsdWljZS52MS5DYWxsTGltaXRzIrACCgpDYWxsTGltaXRzEhsKE3RyYWNrX21lc3NhZ2VfYnl0ZXMYASABKAMSGwoTYmF0Y2hfbWVzc2FnZV9ieXRlcxgCIAEoAxIWCg5tZXNzYWdlX2V2ZW50cxgDIAEoAxIVCg1wYWdlX3NpemVfbWF4GAQgASgDEhIKCnBhZ2VfYnl0ZXMYBSABKAMSEwoLZXZlbnRfYnl0ZXMYBiABKAMSFgoOcHJvcGVydHlfY291bnQYByABKAMSFgoOcHJvcGVydHlfYnl0ZXMYCCABKAMSFgoOcHJvcGVydHlfZGVwdGgYCSABKAMSFgoOaWRlbnRpdHlfY291bnQYCiABKAMSMAoNdGhyb3R0bGVfd2FpdBgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiqRAQoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9BQ0NFUFRFRBABEhUKEU9VVENPTUVfRFVQTElDQVRFEAISFAoQT1VUQ09NRV9SRUpFQ1RFRBADEhUKEU9VVENPTUVfVEhST1RUTEVEEAQSEwoPT1VUQ09NRV9VTktOT1dOEAUqTgoFT3JkZXISFQoRT1JERVJfVU5TUEVDSUZJRUQQABIWChJPUkRFUl9ORVdFU1RfRklSU1QQARIWChJPUkRFUl9PTERFU1RfRklSU1QQAjLkAwoMRXZlbnRTZXJ2aWNlEjoKBVRyYWNrEhcuc2x1aWNlLnYxLlRyYWNrUmVxdWVzdBoYLnNsdWljZS52MS5UcmFja1Jlc3BvbnNlEkYKCVRyYWNrTWFueRIbLnNsdWljZS52MS5UcmFja01hbnlSZXF1ZXN0Ghwuc2x1aWNlLnYxLlRyYWNrTWFueVJlc3BvbnNlEksKClRyYWNrQmF0Y2gSHC5zbHVpY2UudjEuVHJhY2tCYXRjaFJlcXVlc3QaHS5zbHVpY2UudjEuVHJhY2tCYXRjaFJlc3BvbnNlKAESTgoKTGlzdEV2ZW50cxIcLnNsdWljZS52MS5MaXN0RXZlbnRzUmVxdWVzdBodLnNsdWljZS52MS5MaXN0RXZlbnRzUmVzcG9uc2UiA5ACARJmChJMaXN0UmVqZWN0ZWRFdmVudHMSJC5zbHVpY2UudjEuTGlzdFJlamVjdGVkRXZlbnRzUmVxdWVzdBolLnNsdWljZS52MS5MaXN0UmVqZWN0ZWRFdmVudHNSZXNwb25zZSIDkAIBEksKCUdldExpbWl0cxIbLnNsdWljZS52MS5HZXRMaW1pdHNSZXF1ZXN0Ghwuc2x1aWNlLnYxLkdldExpbWl0c1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_sluice_v1_event]);
+  fileDesc("Ch1zbHVpY2UvdjEvZXZlbnRfc2VydmljZS5wcm90bxIJc2x1aWNlLnYxIi8KDFRyYWNrUmVxdWVzdBIfCgVldmVudBgBIAEoCzIQLnNsdWljZS52MS5FdmVudCKRAQoNVHJhY2tSZXNwb25zZRIKCgJpZBgBIAEoCRIOCgZjdXJzb3IYAiABKAkSEQoJZHVwbGljYXRlGAMgASgIEjAKDHJlY2VpdmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoFcXVvdGEYBSABKAsyEC5zbHVpY2UudjEuUXVvdGEiRAoQVHJhY2tNYW55UmVxdWVzdBIgCgZldmVudHMYASADKAsyEC5zbHVpY2UudjEuRXZlbnQSDgoGYXRvbWljGAIgASgIIl0KEVRyYWNrTWFueVJlc3BvbnNlEicKB3Jlc3VsdHMYASADKAsyFi5zbHVpY2UudjEuVHJhY2tSZXN1bHQSHwoFcXVvdGEYAiABKAsyEC5zbHVpY2UudjEuUXVvdGEiNQoRVHJhY2tCYXRjaFJlcXVlc3QSIAoGZXZlbnRzGAEgAygLMhAuc2x1aWNlLnYxLkV2ZW50IoICChJUcmFja0JhdGNoUmVzcG9uc2USFgoOYWNjZXB0ZWRfY291bnQYASABKAMSFwoPZHVwbGljYXRlX2NvdW50GAIgASgDEhYKDnJlamVjdGVkX2NvdW50GAMgASgDEhcKD3Rocm90dGxlZF9jb3VudBgEIAEoAxIVCg11bmtub3duX2NvdW50GAUgASgDEhMKC2xhc3RfY3Vyc29yGAYgASgJEhIKCm5leHRfaW5kZXgYByABKAMSKQoIZmFpbHVyZXMYCCADKAsyFy5zbHVpY2UudjEuVHJhY2tGYWlsdXJlEh8KBXF1b3RhGAkgASgLMhAuc2x1aWNlLnYxLlF1b3RhIqcBCgtUcmFja1Jlc3VsdBIjCgdvdXRjb21lGAEgASgOMhIuc2x1aWNlLnYxLk91dGNvbWUSCgoCaWQYAiABKAkSDgoGY3Vyc29yGAMgASgJEicKCXJlamVjdGlvbhgEIAEoCzIULnNsdWljZS52MS5SZWplY3Rpb24SLgoLcmV0cnlfZGVsYXkYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ipwEKDFRyYWNrRmFpbHVyZRINCgVpbmRleBgBIAEoAxIKCgJpZBgCIAEoCRIjCgdvdXRjb21lGAMgASgOMhIuc2x1aWNlLnYxLk91dGNvbWUSJwoJcmVqZWN0aW9uGAQgASgLMhQuc2x1aWNlLnYxLlJlamVjdGlvbhIuCgtyZXRyeV9kZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJOCglSZWplY3Rpb24SDgoGcmVhc29uGAEgASgJEg0KBWZpZWxkGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSEQoJcmV0cnlhYmxlGAQgASgIIoMBChFMaXN0RXZlbnRzUmVxdWVzdBImCgZmaWx0ZXIYASABKAsyFi5zbHVpY2UudjEuRXZlbnRGaWx0ZXISHwoFb3JkZXIYAiABKA4yEC5zbHVpY2UudjEuT3JkZXISEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiMgoLRXZlbnRGaWx0ZXISDQoFbmFtZXMYASADKAkSFAoMaW5jbHVkZV90ZXN0GAogASgIIk8KEkxpc3RFdmVudHNSZXNwb25zZRIgCgZldmVudHMYASADKAsyEC5zbHVpY2UudjEuRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIoEBCgVRdW90YRINCgVsaW1pdBgBIAEoAxImCgNwZXIYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJcmVtYWluaW5nGAMgASgDEi4KC3Jlc2V0X2FmdGVyGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIkIKGUxpc3RSZWplY3RlZEV2ZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkidgoaTGlzdFJlamVjdGVkRXZlbnRzUmVzcG9uc2USKAoGZXZlbnRzGAEgAygLMhguc2x1aWNlLnYxLlJlamVjdGVkRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhUKDW9taXR0ZWRfY291bnQYAyABKAMimAEKDVJlamVjdGVkRXZlbnQSLwoLcmVqZWN0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGVudHJhbmNlGAIgASgJEgoKAmlkGAMgASgJEicKCXJlamVjdGlvbhgEIAEoCzIULnNsdWljZS52MS5SZWplY3Rpb24SDwoHcGF5bG9hZBgFIAEoCSISChBHZXRMaW1pdHNSZXF1ZXN0IuoBChFHZXRMaW1pdHNSZXNwb25zZRIgCgZxdW90YXMYASADKAsyEC5zbHVpY2UudjEuUXVvdGESMAoNZGVkdXBlX3dpbmRvdxgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgpldmVudHNfbWF4GAMgASgDEhMKC2V2ZW50X2NvdW50GAQgASgDEhQKDGVudmlyb25tZW50cxgFIAMoCRIWCg5pZGVudGl0eV9raW5kcxgGIAMoCRIqCgtjYWxsX2xpbWl0cxgHIAEoCzIVLnNsdWljZS52MS5DYWxsTGltaXRzIr8ECgpDYWxsTGltaXRzEhsKE3RyYWNrX21lc3NhZ2VfYnl0ZXMYASABKAMSGwoTYmF0Y2hfbWVzc2FnZV9ieXRlcxgCIAEoAxIWCg5tZXNzYWdlX2V2ZW50cxgDIAEoAxIVCg1wYWdlX3NpemVfbWF4GAQgASgDEhIKCnBhZ2VfYnl0ZXMYBSABKAMSEwoLZXZlbnRfYnl0ZXMYBiABKAMSFgoOcHJvcGVydHlfY291bnQYByABKAMSFgoOcHJvcGVydHlfYnl0ZXMYCCABKAMSFgoOcHJvcGVydHlfZGVwdGgYCSABKAMSFgoOaWRlbnRpdHlfY291bnQYCiABKAMSMAoNdGhyb3R0bGVfd2FpdBgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIUCgxhdG9taWNfYnl0ZXMYDCABKAMSEQoJaWRfbGVuZ3RoGA0gASgDEhMKC25hbWVfbGVuZ3RoGA4gASgDEhwKFGlkZW50aXR5X2tpbmRfbGVuZ3RoGA8gASgDEhcKD2lkZW50aXR5X2xlbmd0aBgQIAEoAxIaChJlbnZpcm9ubWVudF9sZW5ndGgYESABKAMSHAoUcHJvcGVydHlfbmFtZV9sZW5ndGgYEiABKAMSLQoKdGltZV9haGVhZBgTIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIUCgxmaWx0ZXJfbmFtZXMYFCABKAMSGQoRcGFnZV9zaXplX2RlZmF1bHQYFSABKAMqkQEKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhQKEE9VVENPTUVfQUNDRVBURUQQARIVChFPVVRDT01FX0RVUExJQ0FURRACEhQKEE9VVENPTUVfUkVKRUNURUQQAxIVChFPVVRDT01FX1RIUk9UVExFRBAEEhMKD09VVENPTUVfVU5LTk9XThAFKk4KBU9yZGVyEhUKEU9SREVSX1VOU1BFQ0lGSUVEEAASFgoST1JERVJfTkVXRVNUX0ZJUlNUEAESFgoST1JERVJfT0xERVNUX0ZJUlNUEAIy5AMKDEV2ZW50U2VydmljZRI6CgVUcmFjaxIXLnNsdWljZS52MS5UcmFja1JlcXVlc3QaGC5zbHVpY2UudjEuVHJhY2tSZXNwb25zZRJGCglUcmFja01hbnkSGy5zbHVpY2UudjEuVHJhY2tNYW55UmVxdWVzdBocLnNsdWljZS52MS5UcmFja01hbnlSZXNwb25zZRJLCgpUcmFja0JhdGNoEhwuc2x1aWNlLnYxLlRyYWNrQmF0Y2hSZXF1ZXN0Gh0uc2x1aWNlLnYxLlRyYWNrQmF0Y2hSZXNwb25zZSgBEk4KCkxpc3RFdmVudHMSHC5zbHVpY2UudjEuTGlzdEV2ZW50c1JlcXVlc3QaHS5zbHVpY2UudjEuTGlzdEV2ZW50c1Jlc3BvbnNlIgOQAgESZgoSTGlzdFJlamVjdGVkRXZlbnRzEiQuc2x1aWNlLnYxLkxpc3RSZWplY3RlZEV2ZW50c1JlcXVlc3QaJS5zbHVpY2UudjEuTGlzdFJlamVjdGVkRXZlbnRzUmVzcG9uc2UiA5ACARJLCglHZXRMaW1pdHMSGy5zbHVpY2UudjEuR2V0TGltaXRzUmVxdWVzdBocLnNsdWljZS52MS5HZXRMaW1pdHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_sluice_v1_event]);
 
 /**
  * The request of Track.
@@ -192,7 +192,7 @@ export type TrackBatchResponse = Message<"sluice.v1.TrackBatchResponse"> & {
 
   /**
    * How many of the events from `next_index` on were throttled: they were received and are not stored. Send them again
-   * once their `retry_delay` is over. 0 unless a rate limit ended the stream.
+   * once their `retry_delay` is over. 0 unless a rate limit ended the stream, or it was cut while one held it back.
    *
    * @generated from field: int64 throttled_count = 4;
    */
@@ -258,7 +258,8 @@ export type TrackResult = Message<"sluice.v1.TrackResult"> & {
   outcome: Outcome;
 
   /**
-   * The event's id: the sender's, or the one that the server assigned to an accepted event without one.
+   * The event's id: the sender's, or the one that the server assigned to a valid event without one; to send the event
+   * again, send it with this id.
    *
    * @generated from field: string id = 2;
    */
@@ -307,7 +308,8 @@ export type TrackFailure = Message<"sluice.v1.TrackFailure"> & {
   index: bigint;
 
   /**
-   * The event's id as sent, cut to 128 characters. Empty when it had none.
+   * The event's id: the sender's, cut to 128 characters, or the one that the server assigned to a valid event without
+   * one; to send the event again, send it with this id. Empty when it could not be read.
    *
    * @generated from field: string id = 2;
    */
@@ -579,7 +581,8 @@ export type ListRejectedEventsResponse = Message<"sluice.v1.ListRejectedEventsRe
   nextPageToken: string;
 
   /**
-   * How many rejected events of the project were only counted, because there were more than 50 in a second.
+   * How many rejected events of the project were only counted, since its first one: there were more than 50 in a second,
+   * or storage was too slow to keep them. 0 for a key that is bound to environments.
    *
    * @generated from field: int64 omitted_count = 3;
    */
@@ -803,6 +806,76 @@ export type CallLimits = Message<"sluice.v1.CallLimits"> & {
    * @generated from field: google.protobuf.Duration throttle_wait = 11;
    */
   throttleWait?: Duration | undefined;
+
+  /**
+   * Size of the events of an atomic TrackMany, in bytes.
+   *
+   * @generated from field: int64 atomic_bytes = 12;
+   */
+  atomicBytes: bigint;
+
+  /**
+   * Length of an event's id, in characters.
+   *
+   * @generated from field: int64 id_length = 13;
+   */
+  idLength: bigint;
+
+  /**
+   * Length of an event's name, in characters.
+   *
+   * @generated from field: int64 name_length = 14;
+   */
+  nameLength: bigint;
+
+  /**
+   * Length of an identity's kind, in characters.
+   *
+   * @generated from field: int64 identity_kind_length = 15;
+   */
+  identityKindLength: bigint;
+
+  /**
+   * Length of an identity, in characters.
+   *
+   * @generated from field: int64 identity_length = 16;
+   */
+  identityLength: bigint;
+
+  /**
+   * Length of an environment, in characters.
+   *
+   * @generated from field: int64 environment_length = 17;
+   */
+  environmentLength: bigint;
+
+  /**
+   * Length of a property's name, in characters.
+   *
+   * @generated from field: int64 property_name_length = 18;
+   */
+  propertyNameLength: bigint;
+
+  /**
+   * How far ahead of the server's clock an event's time may be.
+   *
+   * @generated from field: google.protobuf.Duration time_ahead = 19;
+   */
+  timeAhead?: Duration | undefined;
+
+  /**
+   * Names in a filter.
+   *
+   * @generated from field: int64 filter_names = 20;
+   */
+  filterNames: bigint;
+
+  /**
+   * Events in a page when its request does not say.
+   *
+   * @generated from field: int64 page_size_default = 21;
+   */
+  pageSizeDefault: bigint;
 };
 
 /**
@@ -931,7 +1004,7 @@ export const OrderSchema: GenEnum<Order> = /*@__PURE__*/
  * in backticks; UNAVAILABLE carries a google.rpc.RetryInfo too. Any call can end with INVALID_ARGUMENT (`MALFORMED`: not
  * protobuf, not JSON, or not this message), RESOURCE_EXHAUSTED (`TOO_LARGE`), UNAVAILABLE (`STORAGE_UNAVAILABLE`,
  * `SHUTTING_DOWN`), DEADLINE_EXCEEDED (`DEADLINE_EXCEEDED`; `STREAM_IDLE`: the request did not come in time), CANCELLED
- * (`CALL_ENDED`: by its caller) and INTERNAL (`INTERNAL`). After the last four, events may or may not be stored: send
+ * (`CALL_ENDED`: by its caller) and INTERNAL (`INTERNAL`). After the last three, events may or may not be stored: send
  * them again with the same ids.
  *
  * @generated from service sluice.v1.EventService
@@ -966,7 +1039,7 @@ export const EventService: GenService<{
    * (`events[3].name`). Duplicates do not.
    *
    * INVALID_ARGUMENT (`MALFORMED`: no events; `ATOMIC_TOO_LARGE`: more events than the smallest rate limit lets through
-   * at once; with `atomic`, `EVENT_INVALID`) · PERMISSION_DENIED (with `atomic`, `ENVIRONMENT_FORBIDDEN`) ·
+   * at once, or over 1 MiB of them; with `atomic`, `EVENT_INVALID`) · PERMISSION_DENIED (with `atomic`, `ENVIRONMENT_FORBIDDEN`) ·
    * ALREADY_EXISTS (with `atomic`, `ID_CONFLICT`) · RESOURCE_EXHAUSTED (`TOO_LARGE`: more than 500 events, or a message
    * over 4 MiB; `RATE_LIMITED`, with google.rpc.RetryInfo and QuotaFailure; `STORAGE_FULL`) · UNAVAILABLE (`OVERLOADED`,
    * `OUTCOME_UNKNOWN`).
@@ -985,7 +1058,9 @@ export const EventService: GenService<{
    *
    * When a rate limit is reached, the sender is held back until there are tokens again, for as long as its deadline
    * allows and 30 s in all at most. If that is not enough, the stream ends there, with its response: what it had sent
-   * from `next_index` on is throttled.
+   * from `next_index` on is throttled. The server may answer so while the sender is still sending.
+   *
+   * A key is looked at again with each message: once it is removed or may do less, the stream is cut.
    *
    * When the stream is cut by storage, shutdown, a malformed or oversized message, or 60 s without one (DEADLINE_EXCEEDED,
    * `STREAM_IDLE`), it ends with that error, and the error carries the TrackBatchResponse as a status detail: send the
@@ -1003,13 +1078,13 @@ export const EventService: GenService<{
     output: typeof TrackBatchResponseSchema;
   },
   /**
-   * Returns one page of the project's events.
+   * Returns one page of the project's events. A key that is bound to environments sees only theirs.
    *
    * Following `next_page_token` until it is empty returns each event that was there at the start exactly once, in
    * order, while others are being written. Oldest first also returns those written meanwhile.
    *
    * INVALID_ARGUMENT (`FILTER_INVALID`: bad filter, order or page size; `PAGE_TOKEN_INVALID`: not a token of this
-   * project, filter and order) · OUT_OF_RANGE (`CURSOR_EXPIRED`: the token is of a data set that is gone).
+   * project, filter, order and of a key with these environments) · OUT_OF_RANGE (`CURSOR_EXPIRED`: the token is of a data set that is gone).
    *
    * @generated from rpc sluice.v1.EventService.ListEvents
    */
@@ -1021,9 +1096,9 @@ export const EventService: GenService<{
   /**
    * Returns one page of the events that were rejected lately, newest first, so that a mistake can be seen.
    *
-   * The last 10,000 of the project are kept, at most 50 a second; those beyond are only counted. Nobody waits for that
-   * to be written: an event may show up a moment after its rejection, or, when storage is away, never. A key that is
-   * bound to environments sees only what was sent to these.
+   * The last 10,000 of the project are kept, at most 50 a second by each server; those beyond are only counted. Nobody
+   * waits for that to be written: an event may show up a moment after its rejection, or, when storage is away, never. A
+   * key that is bound to environments sees only what was sent to these, or by keys that are bound to no others.
    *
    * INVALID_ARGUMENT (`FILTER_INVALID`: negative page size; `PAGE_TOKEN_INVALID`: not a token of this method and project).
    *
