@@ -262,22 +262,39 @@ describe("a file of projects that changes", () => {
 
   const opens = async (key: string) => (await call(sluice, key, "ListEvents", {})).code === undefined;
 
-  it("is taken up soon after, without dropping a stream whose key it took away", async () => {
+  it("is taken up soon after, without dropping a call", async () => {
     await start();
     const stream = openStream();
     await stream.send(keys.shop);
 
-    writeFileSync(`${path}.new`, oneShop(keyLine("shopTwo")));
+    writeFileSync(`${path}.new`, oneShop(keyLine("shop"), keyLine("shopTwo")));
     renameSync(`${path}.new`, path);
 
     await waitUntil(() => opens(keys.shopTwo));
-    expect(await opens(keys.shop)).toBe(false);
     await stream.send(keys.shopTwo);
     expect(await stream.end()).toBe(2);
     expect(sluice.log).toMatch(/"level":30.*key shoptwo of shop added.*the configuration has changed/);
   });
 
-  it("is taken up at SIGHUP at once, without dropping a stream of a project that is gone", async () => {
+  it("cuts a stream whose key it took away, at its next message, and says what had become of it", async () => {
+    await start();
+    const { call: stream, response } = client.openTrackBatch();
+    const cut = response.catch(readErrorDetails);
+    const [first, second] = [newEvent(), newEvent()];
+    stream.write({ events: [first] });
+    await waitUntil(async () => (await listIds(sluice, keys.shop)).includes(first.id));
+
+    writeFileSync(path, oneShop(keyLine("shopTwo")));
+    process.kill(sluice.pid, "SIGHUP");
+    await waitUntil(() => opens(keys.shopTwo));
+    expect(await opens(keys.shop)).toBe(false);
+    stream.write({ events: [second] });
+
+    expect(await cut).toMatchObject({ reason: "KEY_INVALID", summary: { acceptedCount: 1n, nextIndex: 1n } });
+    expect(await listIds(sluice, keys.shopTwo)).not.toContain(second.id);
+  });
+
+  it("is taken up at SIGHUP at once, without dropping a stream of a project that was gone for a while", async () => {
     await start();
     const stream = openStream();
     await stream.send(keys.shop);
