@@ -4,8 +4,12 @@ import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_det
 import { TrackBatchResponseSchema } from "../../gen/sluice/v1/event_service_pb.ts";
 import { toPrintable } from "./printable.ts";
 
-/** Whether the same call may end better later. What the server has judged for good, it will judge so again. */
+/**
+ * Whether the same call may end better later. What the server has judged for good, it will judge so again; an error that
+ * is not the server's says little, but for one that the way there will bring about again.
+ */
 export function isRetryable(error: ConnectError): boolean {
+  if (reasonOf(error) === undefined) return !finalCodes.includes(error.code);
   switch (error.code) {
     case Code.Unavailable:
     case Code.Aborted:
@@ -14,10 +18,7 @@ export function isRetryable(error: ConnectError): boolean {
     case Code.Internal:
       return true;
     case Code.ResourceExhausted:
-      return retryInfoMs(error) !== undefined || reasonOf(error) === undefined;
-    case Code.InvalidArgument:
-      // Without a reason it is not the server's: Connect says so of a response that was cut short.
-      return reasonOf(error) === undefined;
+      return retryInfoMs(error) !== undefined;
     default:
       return false;
   }
@@ -29,10 +30,14 @@ export function isUnreachable(error: ConnectError): boolean {
   return code !== undefined && unreachable.includes(code);
 }
 
-/** Whether the call was refused before anything of it was taken: a stream that was cut says what had become of it. */
+/**
+ * Whether the server says that it took nothing of the call. Not so when it says what it took, nor when the error is of
+ * something on the way: much may have come through by then.
+ */
 export function isRefusal(error: ConnectError): boolean {
-  const isByServer = reasonOf(error) !== undefined && error.code !== Code.Internal;
-  return error.findDetails(TrackBatchResponseSchema).length === 0 && (isByServer || !isRetryable(error));
+  const reason = reasonOf(error);
+  if (reason === undefined || openReasons.includes(reason)) return false;
+  return error.findDetails(TrackBatchResponseSchema).length === 0;
 }
 
 /**
@@ -52,7 +57,7 @@ export function describeCallError(error: ConnectError, url: string): string {
   }
   const text = toPrintable(error.rawMessage).slice(0, 500);
   if (error.code === Code.Unauthenticated) return `${url} refuses the key: ${text}; set SLUICE_KEY`;
-  if (error.code === Code.Unimplemented || error.code === Code.Unknown) {
+  if (error.code === Code.Unimplemented || /^HTTP \d+$/.test(text)) {
     return `${url} does not answer as Sluice does (${text}): is SLUICE_URL right?`;
   }
   const reason = reasonOf(error);
@@ -60,6 +65,12 @@ export function describeCallError(error: ConnectError, url: string): string {
 }
 
 const delayMaxMs = 30_000;
+
+/** Of an error that is not the server's: another kind of server, or a certificate that is refused. */
+const finalCodes = [Code.Unauthenticated, Code.PermissionDenied, Code.Unimplemented, Code.FailedPrecondition];
+
+/** With these, the server leaves open what it took. */
+const openReasons = ["OUTCOME_UNKNOWN", "STREAM_IDLE", "CALL_ENDED", "DEADLINE_EXCEEDED", "INTERNAL"];
 
 const unreachable = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT"];
 

@@ -91,6 +91,9 @@ export async function importEvents(options: ImportOptions, deps: ImportDeps): Pr
       mayHaveStoredCut ||= unknownCount > 0;
       progress.print(`${describeCallError(error, deps.url)}; going on in ${(delayMs / 1000).toFixed(1)} s`);
     },
+    onStopping() {
+      progress.print("waiting for the answer of what was sent; Ctrl-C again stops at once");
+    },
     onThrottled({ delayMs }) {
       progress.print(`a rate limit of the project is used up; going on in ${(delayMs / 1000).toFixed(1)} s`);
     },

@@ -44,13 +44,13 @@ export async function sendEvents(source: Peekable<OutgoingEvent[]>, deps: SendEv
 
   while (!deps.stop.aborted) {
     if (backlog.length === 0 && (await firstOf(source, deps.stop)) === undefined) break;
-    const end = await sendStream(backlog, source, deps);
+    const end = await sendStream(backlog, source, deps, Math.max(1, attempts));
     const answeredCount = countAnswered(end);
     if (end.answer !== undefined) deps.onAnswer(end.answer, end.sent);
     // A stream that is cut early has not got to send all that the one before left unanswered.
     backlog = [...end.sent, ...backlog.slice(end.sent.length)].slice(answeredCount);
     unknownCount = Math.max(unknownCount - answeredCount, countUnknown(end));
-    if (end.error === undefined && backlog.length === 0) {
+    if (end.error === undefined && answeredCount === end.sent.length) {
       wasConnected = true;
       attempts = 0;
       continue;

@@ -1,4 +1,4 @@
-import { ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { TrackBatchRequest, TrackBatchResponse } from "../../gen/sluice/v1/event_service_pb.ts";
 import { TrackBatchResponseSchema } from "../../gen/sluice/v1/event_service_pb.ts";
 import type { CliClock } from "./clock.ts";
@@ -24,6 +24,8 @@ export interface SendStreamDeps {
   readonly stop: AbortSignal;
   /** So many events were taken from the source and sent, for the first time. */
   onSent(eventCount: number): void;
+  /** The user stopped it, and the answer of what was sent is waited for. */
+  onStopping(): void;
 }
 
 /** Bounds of a stream: an event has its answer when its stream ends, and is kept in memory until then. */
@@ -36,17 +38,28 @@ const messageEventsMax = 500;
 /** How long a stream is held open for input that does not come; what was sent is answered then. */
 const inputIdleMs = 1000;
 
-/** How long the server has to answer once the user wants to stop. */
-const stopMs = 5000;
+/** How long a stream is sent: so an import has answers all along, and the next stream goes on. */
+const sendMs = 4000;
+
+/**
+ * The deadline that the server is told. It answers in time for that, also a stream that a rate limit holds back; so this
+ * is how long a user who wants to stop waits at the most.
+ */
+const deadlineMs = 8000;
+
+/** For how long after the deadline the answer is waited for, which says what was stored. */
+const answerMs = 1000;
 
 /**
  * Sends one stream: first the backlog, which was sent before without an answer, then from the source, as fast as the
- * server takes it. Never rejects. An event is taken from the source only if it is in what was sent.
+ * server takes it. Never rejects. An event is taken from the source only if it is in what was sent. `patience` multiplies
+ * the deadline, for a connection that may be too slow for it.
  */
 export async function sendStream(
   backlog: readonly OutgoingEvent[],
   source: Peekable<OutgoingEvent[]>,
-  { client, clock, stop, onSent }: SendStreamDeps,
+  { client, clock, stop, onSent, onStopping }: SendStreamDeps,
+  patience = 1,
 ): Promise<StreamEnd> {
   const sent: OutgoingEvent[] = [];
   const call = new AbortController();
@@ -54,18 +67,22 @@ export async function sendStream(
   const { promise: stopped, resolve: stopReading } = Promise.withResolvers<undefined>();
   const onStop = () => {
     stopReading(undefined);
-    void clock.wait(stopMs, call.signal).then(() => call.abort());
+    onStopping();
   };
   stop.addEventListener("abort", onStop);
+  const startMs = clock.nowMs();
+  const isSendable = () => !isOver && (sent.length === 0 || clock.nowMs() - startMs < sendMs);
+  const timeoutMs = deadlineMs * patience;
+  void clock.wait(timeoutMs + answerMs, call.signal).then(() => call.abort(overdue(timeoutMs)));
 
   async function* messages(): AsyncGenerator<TrackBatchRequest> {
     let bytes = 0;
     for (const message of toMessages(backlog)) {
-      if (isOver) return;
+      if (!isSendable()) return;
       bytes += record(message);
       yield toTrackBatchRequest(message);
     }
-    while (!isOver && !stop.aborted) {
+    while (isSendable() && !stop.aborted) {
       const message = await nextMessage(source, clock, stopped);
       // A stream that was cut meanwhile leaves the message to the next one.
       if (isOver || message === undefined) return;
@@ -84,7 +101,9 @@ export async function sendStream(
   }
 
   try {
-    const answer = await client.trackBatch(messages(), { signal: call.signal });
+    // Not as Connect's own time-out, which would end the call before the server's answer to its deadline is here.
+    const headers = { "connect-timeout-ms": `${timeoutMs}` };
+    const answer = await client.trackBatch(messages(), { headers, signal: call.signal });
     return { sent, answer, error: undefined };
   } catch (thrown) {
     const error = ConnectError.from(thrown);
@@ -94,6 +113,10 @@ export async function sendStream(
     stop.removeEventListener("abort", onStop);
     call.abort();
   }
+}
+
+function overdue(timeoutMs: number): ConnectError {
+  return new ConnectError(`no answer within ${timeoutMs / 1000} s`, Code.DeadlineExceeded);
 }
 
 /** The next message; undefined at the end, when none comes for a while, when the user stops, and when the source failed. */

@@ -5,11 +5,18 @@ export interface ServerFacts {
   /** Host and port of gRPC alone. */
   readonly grpcAddress: string;
   /** Absent when the server does not take TLS; else it takes nothing else. */
-  readonly tls?: { readonly certFile: string; readonly isClientCertificateRequired: boolean } | undefined;
+  readonly tls?: ServedTls | undefined;
   /** The file of its projects. Absent: it serves the development project only. */
   readonly configPath?: string | undefined;
   /** Of the development project. */
   readonly devKey?: { readonly key: string; readonly isNew: boolean } | undefined;
+}
+
+interface ServedTls {
+  readonly certFile: string;
+  readonly isClientCertificateRequired: boolean;
+  /** That its certificate is for. */
+  readonly dnsNames: readonly string[];
 }
 
 /**
@@ -33,15 +40,24 @@ export function createWelcome({ httpAddress, grpcAddress, tls, configPath, devKe
 
 Send an event, and see it:
   curl${trust}${show} -H ${curlHeader} -H 'content-type: application/json' -d ${quote(JSON.stringify(event))} \
-${scheme}://${httpAddress}/${service}/Track
+${scheme}://${toReach(httpAddress, tls)}/${service}/Track
   npx buf curl --protocol grpc${version}${trust}${show} -H ${bufHeader} -d '{"pageSize":5}' \
-${scheme}://${grpcAddress}/${service}/ListEvents
+${scheme}://${toReach(grpcAddress, tls)}/${service}/ListEvents
 
 `;
 }
 
 /** For a server whose keys nobody can print: the digests are all that it has. */
 const keyFromShell = '"authorization: Bearer $SLUICE_KEY"';
+
+/** Where a client on this machine finds an address: nobody calls every one, nor trusts a name that no certificate has. */
+function toReach(address: string, tls: ServedTls | undefined): string {
+  const portAt = address.lastIndexOf(":");
+  const given = address.slice(0, portAt);
+  const host = /^(0\.0\.0\.0|\[[0:]+\])$/.test(given) ? "localhost" : given;
+  const name = tls === undefined || tls.dnsNames.includes(host) ? host : (tls.dnsNames[0] ?? host);
+  return `${name}${address.slice(portAt)}`;
+}
 
 /** A word for any POSIX shell. */
 function quote(word: string): string {

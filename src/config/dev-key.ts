@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { StartError } from "../domain/start-error.ts";
+import { errorCode } from "../files/error-code.ts";
+import { makeFolder } from "../files/make-folder.ts";
 
 /** The key that opens the development project. */
 export interface DevKey {
@@ -56,7 +58,7 @@ export function saveDevKey(dataDir: string, key: string): void {
   try {
     // A folder that cannot be written to, such as a mounted secret, is good enough when it holds the key already.
     if (isKept(path, key)) return;
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    makeFolder(dataDir);
     // A new file, as another process may have the old one open, or anyone may have been allowed to read it.
     rmSync(unfinished, { force: true });
     writeFileSync(unfinished, `${key}\n`, { mode: 0o600, flag: "wx" });
@@ -73,8 +75,4 @@ function isKept(path: string, key: string): boolean {
 
 function devKeyPath(dataDir: string): string {
   return join(dataDir, "dev-key");
-}
-
-function errorCode(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : error;
 }

@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
 import type { z } from "zod";
 import type { Permission } from "../domain/access.ts";
 import { isName, nameExpectation } from "../domain/configured-name.ts";
 import type { ProjectSettings } from "../domain/project.ts";
 import { StartError } from "../domain/start-error.ts";
+import { readSmallFile } from "../files/read-small-file.ts";
 import { checkProject, checkSecrets } from "./project-checks.ts";
 import type { FaultPath, ProjectFault } from "./project-fault.ts";
 import { toPathText, unknownField, wrongValue } from "./project-fault.ts";
 import { fileSchema, isMapping, projectSchema } from "./project-schema.ts";
-import { parseYaml } from "./yaml-text.ts";
+import { decodeYaml, parseYaml } from "./yaml-text.ts";
 
 /** The projects that a file configures. Frozen. */
 export interface ProjectFile {
@@ -37,11 +37,9 @@ export interface ConfiguredKey {
   readonly environments: readonly string[];
 }
 
-const fileBytesMax = 1 << 20;
-
 /** Reads a file of projects. Throws StartError, with a line for each fault. */
 export function readProjectFile(path: string): ProjectFile {
-  return parseProjectFile(readText(path), path);
+  return parseProjectFile(decodeYaml(readSmallFile(path, `${path}:`), path), path);
 }
 
 /** Reads the text of such a file; `source` is what faults call it. Throws StartError, with a line for each fault. */
@@ -127,18 +125,6 @@ function toLines(faults: readonly ProjectFault[], source: string): string[] {
     ({ path, text }) => `${source}: ${path.length === 0 ? "the file" : toPathText(path)} ${text}`,
   );
   return [...new Set(lines)];
-}
-
-function readText(path: string): string {
-  try {
-    const stats = statSync(path);
-    // A pipe or a device might never end.
-    if (stats.isFile() && stats.size <= fileBytesMax) return readFileSync(path, "utf8");
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : error;
-    throw new StartError(`${path}: cannot be read (${code})`);
-  }
-  throw new StartError(`${path}: is not a file of 1 MiB at most`);
 }
 
 function deepFreeze<T extends object>(value: T): Readonly<T> {

@@ -1,6 +1,6 @@
-import { statSync } from "node:fs";
 import type { Logger } from "pino";
 import { StartError } from "../domain/start-error.ts";
+import { createFilePoll } from "../files/poll-files.ts";
 import type { ProjectFile } from "./project-file.ts";
 import { readProjectFile } from "./project-file.ts";
 import type { Projects } from "./projects.ts";
@@ -23,38 +23,19 @@ export interface WatchProjectsOptions {
   readonly pollMs?: number;
 }
 
-/** With how many looks in vain its operator is told that the file is not there; some replace it by way of none. */
-const missesMax = 3;
-
 /**
- * Reads a file of projects, and looks at it from then on, by path: a link that points elsewhere is a change too. It is
- * read anew once it has stayed as it is from one look to the next, as half of a file can be sound. A version with a fault
- * is refused as a whole, and the one before stays in force. Throws StartError when it is the first.
+ * Reads a file of projects, and looks at it from then on, by path: a link that points elsewhere is a change too. A version
+ * with a fault is refused as a whole, and the one before stays in force. Throws StartError when it is the first.
  */
-export function watchProjects({ path, logger, pollMs = 2000 }: WatchProjectsOptions): WatchedProjects {
-  // Before it is read: what is written in between is then seen as a change.
-  let readLook = lookAt(path);
-  let lastLook = readLook;
-  let missCount = 0;
+export function watchProjects({ path, logger, pollMs }: WatchProjectsOptions): WatchedProjects {
+  const poll = createFilePoll([path]);
   const first = readProjectFile(path);
   let lastDigest: string | undefined = first.textDigest;
   const projects = createProjects(first.projects);
   warn(first);
 
-  function poll(): void {
-    const look = lookAt(path);
-    const isSettled = look === lastLook;
-    lastLook = look;
-    if (look === undefined) {
-      if (++missCount === missesMax) refuse(new StartError(`${path}: cannot be found`));
-      return;
-    }
-    missCount = 0;
-    if (isSettled && look !== readLook) read(look);
-  }
-
-  function read(look: string | undefined, isAskedFor = false): void {
-    readLook = look;
+  function read(isAskedFor: boolean): void {
+    poll.markRead();
     try {
       const file = readProjectFile(path);
       if (isAskedFor || file.textDigest !== lastDigest) apply(file);
@@ -81,21 +62,6 @@ export function watchProjects({ path, logger, pollMs = 2000 }: WatchProjectsOpti
     logger.error("the configuration before stays in force");
   }
 
-  const timer = setInterval(poll, pollMs);
-  timer.unref();
-  return {
-    projects,
-    reload: () => read(lookAt(path), true),
-    stop: () => clearInterval(timer),
-  };
-}
-
-/** What changes with a file, or with what its path leads to; undefined when there is none to be had. */
-function lookAt(path: string): string | undefined {
-  try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
-    return [dev, ino, size, mtimeNs, ctimeNs].join(":");
-  } catch {
-    return undefined;
-  }
+  poll.start(() => read(false), pollMs);
+  return { projects, reload: () => read(true), stop: poll.stop };
 }

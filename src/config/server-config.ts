@@ -1,6 +1,7 @@
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StartError } from "../domain/start-error.ts";
+import { collectFaults } from "../files/collect-faults.ts";
 import type { ClientTls, TlsFiles } from "../tls/tls-files.ts";
 import { nameServerTlsFiles, readClientTls } from "../tls/tls-files.ts";
 import type { DevKey } from "./dev-key.ts";
@@ -12,8 +13,10 @@ import {
   isLoopback,
   type LogLevel,
   parseVariables,
+  portDefaults,
   serverVariables,
   variableNames,
+  withoutEmpty,
 } from "./variables.ts";
 
 /** What the server is told by its environment. Frozen. */
@@ -59,10 +62,12 @@ export interface Read<Config> {
 /** The server's configuration; an empty variable counts as unset. Throws StartError, with a line for each fault. */
 export function readServerConfig(env: NodeJS.ProcessEnv, folder = process.cwd()): Read<ServerConfig> {
   const configPath = readConfigPath(env, folder);
-  const values = parseVariables(configPath === undefined ? developmentVariables : serverVariables, env);
-  if (values.SLUICE_HTTP_PORT === values.SLUICE_GRPC_PORT && values.SLUICE_HTTP_PORT !== 0) {
-    throw new StartError(`SLUICE_HTTP_PORT and SLUICE_GRPC_PORT are both ${values.SLUICE_HTTP_PORT}; they must differ`);
-  }
+  const variables = configPath === undefined ? developmentVariables : serverVariables;
+  const [values, tls] = collectFaults(
+    () => parseVariables(variables, env),
+    () => nameServerTlsFiles(withoutEmpty(env), folder),
+    () => checkPorts(withoutEmpty(env)),
+  );
   const dataDir = resolve(folder, values.SLUICE_DATA_DIR);
   const config: ServerConfig = {
     configPath,
@@ -74,13 +79,25 @@ export function readServerConfig(env: NodeJS.ProcessEnv, folder = process.cwd())
     dataDir,
     logLevel: values.SLUICE_LOG_LEVEL,
     devKey: configPath === undefined ? Object.freeze(resolveDevKey(dataDir, values.SLUICE_DEV_KEY)) : undefined,
-    tls: nameServerTlsFiles(values, folder),
+    tls,
   };
   const warnings = warnOfUnknownVariables(env, variableNames);
   if (configPath !== undefined && values.SLUICE_DEV_KEY !== undefined) {
     warnings.push("SLUICE_DEV_KEY has no effect: with SLUICE_CONFIG, there is no development project");
   }
+  if (config.tls === undefined && !isLoopback(config.host)) {
+    warnings.push(
+      `keys travel unencrypted: SLUICE_HOST is ${config.host}, and there is no TLS; set SLUICE_TLS_CERT and ` +
+        "SLUICE_TLS_KEY, unless a proxy before it does TLS",
+    );
+  }
   return { config: Object.freeze(config), warnings };
+}
+
+function checkPorts({ SLUICE_HTTP_PORT, SLUICE_GRPC_PORT }: NodeJS.ProcessEnv): void {
+  const port = Number(SLUICE_HTTP_PORT ?? portDefaults.http);
+  if (port === 0 || port !== Number(SLUICE_GRPC_PORT ?? portDefaults.grpc)) return;
+  throw new StartError(`SLUICE_HTTP_PORT and SLUICE_GRPC_PORT are both ${port}; they must differ`);
 }
 
 /** SLUICE_CONFIG, absolute; undefined when it is not set. */

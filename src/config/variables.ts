@@ -10,14 +10,17 @@ export type LogLevel = (typeof logLevels)[number];
 
 const port = z.string().refine(isPort, "a port: a number from 0 (any free one) to 65535").transform(Number);
 
+/** Of SLUICE_HTTP_PORT and SLUICE_GRPC_PORT. */
+export const portDefaults = { http: 8080, grpc: 50_051 } as const;
+
 const dataDir = z.string().default("data");
 
 /** What the server is told when it has a file of projects. */
 export const serverVariables = z.object({
   SLUICE_CONFIG: z.string().optional(),
   SLUICE_HOST: z.string().refine(isHost, "an address of this machine, or a name of it").default("127.0.0.1"),
-  SLUICE_HTTP_PORT: port.default(8080),
-  SLUICE_GRPC_PORT: port.default(50051),
+  SLUICE_HTTP_PORT: port.default(portDefaults.http),
+  SLUICE_GRPC_PORT: port.default(portDefaults.grpc),
   SLUICE_REDIS_URL: z
     .string()
     .regex(/^(rediss?:\/\/.|\/.)/, "redis://host:port, rediss://host:port or the absolute path of a unix socket")
@@ -68,11 +71,16 @@ const secretNames = ["SLUICE_DEV_KEY", "SLUICE_KEY", "SLUICE_REDIS_URL", "SLUICE
 
 /** Reads variables; empty ones count as unset. Throws StartError, with a line for each that is not as it must be. */
 export function parseVariables<Schema extends z.ZodType>(schema: Schema, env: NodeJS.ProcessEnv): z.output<Schema> {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
+  const given = withoutEmpty(env);
   const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data;
   const lines = parsed.error.issues.map((issue) => describe(String(issue.path[0]), given, issue.message));
   throw new StartError(lines.join("\n"));
+}
+
+/** The variables that count as set. */
+export function withoutEmpty(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
 }
 
 function describe(name: string, given: NodeJS.ProcessEnv, expected: string): string {

@@ -1,8 +1,10 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { StartError } from "../domain/start-error.ts";
+import { collectFaults } from "../files/collect-faults.ts";
+import { errorCode } from "../files/error-code.ts";
+import { readSmallFile } from "../files/read-small-file.ts";
 
 /** A file, and the variable that names it. */
 export interface NamedFile {
@@ -60,7 +62,7 @@ export function readClientTls(
   const pair = namePair(values, ["SLUICE_TLS_CLIENT_CERT", "SLUICE_TLS_CLIENT_KEY"], folder);
   const ca = nameFile(values, "SLUICE_TLS_CA", folder);
   if (pair === undefined && ca === undefined) return undefined;
-  const [trusted, own] = readAll(
+  const [trusted, own] = collectFaults(
     () => ca && readCertificates(ca),
     () => pair && readPair(pair),
   );
@@ -69,7 +71,7 @@ export function readClientTls(
 
 /** Reads and checks the files of a server. Throws StartError, with a line for each fault; none quotes a file. */
 export function readTlsMaterial(files: TlsFiles): TlsMaterial {
-  const [own, ca] = readAll(
+  const [own, ca] = collectFaults(
     () => readPair(files),
     () => files.ca && readCertificates(files.ca),
   );
@@ -77,7 +79,7 @@ export function readTlsMaterial(files: TlsFiles): TlsMaterial {
   try {
     createSecureContext(context);
   } catch (error) {
-    throw new StartError(`${files.cert.variable} (${files.cert.path}) is of no use for TLS: ${reasonOf(error)}`);
+    throw new StartError(`${files.cert.variable} (${files.cert.path}) is of no use for TLS: ${errorCode(error)}`);
   }
   return {
     context,
@@ -111,7 +113,7 @@ function namePair(values: Values<string>, names: readonly [string, string], fold
 }
 
 function readPair({ cert, key }: Pair): { certs: Certificates; key: PrivateKey } {
-  const [certs, privateKey] = readAll(
+  const [certs, privateKey] = collectFaults(
     () => readCertificates(cert),
     () => readKey(key),
   );
@@ -148,34 +150,8 @@ function readKey(file: NamedFile): PrivateKey {
   }
 }
 
-const fileBytesMax = 1 << 20;
-
 function readText({ variable, path }: NamedFile): string {
-  try {
-    const stats = statSync(path);
-    // A pipe or a device might never end.
-    if (stats.isFile() && stats.size <= fileBytesMax) return readFileSync(path, "latin1");
-  } catch (error) {
-    throw new StartError(`${variable} (${path}) cannot be read: ${reasonOf(error)}`);
-  }
-  throw new StartError(`${variable} (${path}) is not a file of 1 MiB at most`);
-}
-
-/** Calls all, and throws the faults of all together. */
-function readAll<A, B>(readA: () => A, readB: () => B): [A, B] {
-  const faults: string[] = [];
-  const attempt = <T>(read: () => T): T | undefined => {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof StartError)) throw error;
-      faults.push(error.message);
-      return undefined;
-    }
-  };
-  const results = [attempt(readA), attempt(readB)];
-  if (faults.length > 0) throw new StartError(faults.join("\n"));
-  return results as [A, B];
+  return readSmallFile(path, `${variable} (${path})`).toString("latin1");
 }
 
 function datesOf({ variable, path }: NamedFile, { validFrom, validTo }: X509Certificate): string[] {
@@ -183,10 +159,4 @@ function datesOf({ variable, path }: NamedFile, { validFrom, validTo }: X509Cert
   if (Date.parse(validTo) < now) return [`${variable} (${path}): the certificate expired on ${validTo}`];
   if (Date.parse(validFrom) > now) return [`${variable} (${path}): the certificate is not valid before ${validFrom}`];
   return [];
-}
-
-/** What an error says, without the text of Node's that names the call. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return "code" in error && typeof error.code === "string" ? error.code : error.message;
 }

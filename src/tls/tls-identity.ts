@@ -1,7 +1,8 @@
-import { statSync } from "node:fs";
 import type { SecureContextOptions } from "node:tls";
 import type { Logger } from "pino";
 import { StartError } from "../domain/start-error.ts";
+import { createFilePoll } from "../files/poll-files.ts";
+import { createRefusalLog } from "./refusal-log.ts";
 import type { TlsFiles, TlsMaterial } from "./tls-files.ts";
 import { readTlsMaterial } from "./tls-files.ts";
 
@@ -11,10 +12,14 @@ export interface TlsIdentity {
   readonly isClientCertificateRequired: boolean;
   /** Calls back at once, and again whenever the files hold something else that is sound. Returns how to stop that. */
   subscribe(listener: (context: SecureContextOptions) => void): () => void;
+  /** Told of each handshake that failed, by a code, so that the operator learns of it. */
+  onRefusal(code: string): void;
 }
 
 /** An identity that looks at its files. */
 export interface WatchedTlsIdentity extends TlsIdentity {
+  /** The DNS names of the certificate that is served, without those that stand for many. */
+  dnsNames(): readonly string[];
   /** Reads the files now, changed or not, and logs what is served. Never throws. */
   reload(): void;
   /** Looks no more. */
@@ -32,60 +37,54 @@ export interface TlsIdentityOptions {
  * Reads the files, and looks at them from then on, by path: a link that points elsewhere is a change too. What is not
  * sound is logged and refused as a whole; what was served before is served on. Throws StartError when it is the first.
  */
-export function watchTlsIdentity({ files, logger, pollMs = 2000 }: TlsIdentityOptions): WatchedTlsIdentity {
-  const paths = [files.cert, files.key, files.ca].flatMap((file) => file?.path ?? []);
+export function watchTlsIdentity({ files, logger, pollMs }: TlsIdentityOptions): WatchedTlsIdentity {
+  const poll = createFilePoll([files.cert, files.key, files.ca].flatMap((file) => file?.path ?? []));
   const listeners = new Set<(context: SecureContextOptions) => void>();
-  // Before they are read: what is written in between is then seen as a change.
-  let lastLook = paths.map(lookAt).join();
+  const refusals = createRefusalLog(logger);
   let served = readTlsMaterial(files);
+  let isRefused = false;
   tell(served, logger);
 
-  function reload(): void {
-    lastLook = paths.map(lookAt).join();
-    const material = tryRead();
-    if (material === undefined) return;
-    const isNew = !isSame(material, served);
-    served = material;
-    tell(material, logger);
-    if (isNew) for (const listener of listeners) listener(material.context);
-  }
-
-  function tryRead(): TlsMaterial | undefined {
+  function read(isAskedFor: boolean): void {
+    poll.markRead();
     try {
-      return readTlsMaterial(files);
+      const material = readTlsMaterial(files);
+      const isNew = !isSame(material, served);
+      if (isAskedFor || isNew || isRefused) tell(material, logger);
+      served = material;
+      isRefused = false;
+      if (isNew) for (const listener of listeners) listener(material.context);
     } catch (error) {
-      if (!(error instanceof StartError)) throw error;
-      const faults = error.message.split("\n");
-      logger.error({ faults }, "the TLS files are of no use now; what they held before is served on");
-      return undefined;
+      isRefused = true;
+      refuse(error);
     }
   }
 
-  const timer = setInterval(() => {
-    if (paths.map(lookAt).join() !== lastLook) reload();
-  }, pollMs);
-  timer.unref();
+  function refuse(error: unknown): void {
+    const fields = error instanceof StartError ? { faults: error.message.split("\n") } : { err: error };
+    logger.error(fields, "the TLS files are of no use now; what they held before is served on");
+  }
 
+  poll.start(() => read(false), pollMs);
   return {
     isClientCertificateRequired: files.ca !== undefined,
+    dnsNames: () => dnsNamesOf(served),
     subscribe(listener) {
       listeners.add(listener);
       listener(served.context);
       return () => listeners.delete(listener);
     },
-    reload,
-    stop: () => clearInterval(timer),
+    reload: () => read(true),
+    onRefusal: refusals.count,
+    stop() {
+      poll.stop();
+      refusals.stop();
+    },
   };
 }
 
-/** What changes with a file's content, or with what its path leads to. */
-function lookAt(path: string): string {
-  try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
-    return [dev, ino, size, mtimeNs, ctimeNs].join(":");
-  } catch {
-    return "unreadable";
-  }
+function dnsNamesOf({ certificate: { subjectAltName = "" } }: TlsMaterial): string[] {
+  return [...subjectAltName.matchAll(/(?<=^|, )DNS:([\w.-]+)(?=,|$)/g)].map(([, name = ""]) => name);
 }
 
 function isSame({ context: a }: TlsMaterial, { context: b }: TlsMaterial): boolean {

@@ -44,7 +44,7 @@ export async function runImport(harness: ImportHarness): Promise<ImportRun> {
     nowMs: () => nowMs++,
     async wait(ms, signal) {
       const isForInput = ms === 1000 && signal !== harnessStop;
-      const isForAnswer = ms === 5000;
+      const isForAnswer = !isForInput && signal !== harnessStop;
       if (isForAnswer || (isForInput && !isInputSlow)) await aborted(signal);
       else if (!isForInput) delaysMs.push(ms);
     },

@@ -72,7 +72,6 @@ describe("importEvents, cut off", () => {
       /refuses the key: .*set SLUICE_KEY/,
     ],
     ["UNIMPLEMENTED", new ConnectError("HTTP 404", Code.Unimplemented), /does not answer as Sluice does \(HTTP 404\)/],
-    ["a server of another kind", new ConnectError("HTTP 415", Code.Unknown), /does not answer as Sluice does/],
     ["STORAGE_FULL", full(), /no room \(STORAGE_FULL\)/],
     ["a refused connection", refusedConnection(), /cannot reach http:\/\/sluice.test \(ECONNREFUSED\): is the server/],
   ])("gives up at once on %s", async (_, failure, expected) => {

@@ -13,7 +13,7 @@ function wordsOf(line: string): string[] {
 describe("createWelcome", () => {
   it("has lines that trust the server's certificate, and show one if they have to, over TLS", () => {
     const facts = { ...address, devKey: { key: "k", isNew: false }, configPath: undefined };
-    const tls = { certFile: "/etc/it's/tls.pem", isClientCertificateRequired: true };
+    const tls = { certFile: "/etc/it's/tls.pem", isClientCertificateRequired: true, dnsNames: [] };
     const welcome = createWelcome({ ...facts, tls });
     const lines = welcome.split("\n").map((line) => line.trim());
 
@@ -49,6 +49,27 @@ describe("createWelcome", () => {
       '{"pageSize":5}',
       "http://127.0.0.1:50051/sluice.v1.EventService/ListEvents",
     ]);
+  });
+
+  it.each<[string, string[] | undefined, string]>([
+    ["127.0.0.1", undefined, "127.0.0.1"],
+    ["10.0.0.1", undefined, "10.0.0.1"],
+    ["0.0.0.0", undefined, "localhost"],
+    ["[::]", undefined, "localhost"],
+    ["[::1]", undefined, "[::1]"],
+    ["[fe80::1%eth0]", undefined, "[fe80::1%eth0]"],
+    ["0.0.0.0", ["events.example.org"], "events.example.org"],
+    ["0.0.0.0", ["events.example.org", "localhost"], "localhost"],
+    ["0.0.0.0", [], "localhost"],
+    ["127.0.0.1", ["localhost"], "localhost"],
+    ["events.example.org", ["localhost", "events.example.org"], "events.example.org"],
+  ])("at %s, with a certificate for %j, has lines for %s", (host, dnsNames, expected) => {
+    const tls = dnsNames && { certFile: "tls.pem", isClientCertificateRequired: false, dnsNames };
+    const welcome = createWelcome({ httpAddress: `${host}:80`, grpcAddress: `${host}:50051`, tls, configPath: "f" });
+
+    expect(welcome).toContain(`://${host}:80   Connect`);
+    expect(welcome).toContain(`://${expected}:80/sluice.v1.EventService/Track\n`);
+    expect(welcome).toContain(`://${expected}:50051/sluice.v1.EventService/ListEvents\n`);
   });
 
   it("says that it serves the development project only, on loopback only", () => {

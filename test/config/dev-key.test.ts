@@ -83,6 +83,12 @@ describe("saveDevKey", () => {
     expect(statSync(path).ino).toBe(before.ino);
   });
 
+  it.runIf(process.platform === "linux")("says so at once where no folder can be made", () => {
+    expect(() => saveDevKey("/proc/sluice/data", given)).toThrow(
+      "the development key cannot be written to /proc/sluice/data/dev-key (ENOENT)",
+    );
+  });
+
   it("says when it cannot write", () => {
     writeFileSync(path, "in the way");
 

@@ -10,6 +10,12 @@ import { StartError } from "../../src/domain/start-error.ts";
 const folder = mkdtempSync(join(tmpdir(), "sluice-projects-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+function write(name: string, content: Buffer): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
 const digest = (digit: string) => digit.repeat(64);
 const secret = (digit: string) => `"sha256:${digest(digit)}"`;
 
@@ -203,8 +209,12 @@ describe("parseProjectFile", () => {
     ],
     [shopWith("retention: 2h\ndedupeWindow: 1h"), []],
     [
-      shopWithKeys(keyWith("name: Checkout service")),
-      [`projects.shop.keys[0].name is "Checkout service"; it must be ${names}`],
+      shopWithKeys(keyWith("name: Checkout"), keyWith("name: Checkout service")),
+      [
+        `projects.shop.keys[0].name is "Checkout"; it must be ${names}`,
+        `projects.shop.keys[1].name is a text of 16 characters; it must be ${names}`,
+        expect.stringContaining("keys[1].secret is that of"),
+      ],
     ],
     [
       shopWithKeys(keyWith("permissions: [read]")),
@@ -236,13 +246,26 @@ describe("parseProjectFile", () => {
         "projects.shop.keys[1].secret is that of projects.shop.keys[0].secret too; it must be one that no other key has",
       ],
     ],
-    ["projects: {a: 1, a: 2}", ["1:18: Map keys must be unique"]],
+    ["projects: {a: 1, a: 2}", ["1:18: the field a twice; it must be there once"]],
+    [`projects:\n  "a": 1\n  a : 2`, ["3:3: the field a twice; it must be there once"]],
+    ["projects: {a b: 1, a b: 2}", ["1:20: a field twice; it must be there once"]],
     ["projects:\n  shop: [", [expect.stringMatching(/^2:10: /)]],
-    ["a: 1\n---\nb: 2", [expect.stringMatching(/^2:1: /)]],
-    ["projects: { ? [a] : 1 }", [expect.stringMatching(/^1:1\d: /)]],
+    ["a: 1\n---\nb: 2", ["2:1: a second document (after --- or ...); the file must be one"]],
+    ["projects: { ? [a] : 1 }", ["1:15: the name of a field that is not a text"]],
+    ["projects: a: 1", [expect.stringMatching(/^1:11: a second colon, /)]],
+    ["projects\nshop: 1", ["1:1: the name of a field over several lines, or without a colon"]],
+    [
+      "a: &a { x: 1 }\nprojects:\n  shop:\n    <<: *a",
+      ["4:5: << merges nothing here; write the fields out, or an alias for the value of each"],
+    ],
     ["projects: !!js/function x", ["1:11: a tag that is not known"]],
     ["projects: &a [*a]", ["projects is a list of 1; it must be a mapping of one project or more, by name"]],
-    ["projects: *nowhere", ["an alias stands for nothing, or for too much"]],
+    ["projects: *nowhere", ["1:11: an alias that stands for nothing; its anchor must be above it"]],
+    ["a: *b\nb: &b 1", ["1:4: an alias that stands for nothing; its anchor must be above it"]],
+    [
+      `a: &a [1, 1]\nb: &b [${"*a, ".repeat(40)}]\nc: [${"*b, ".repeat(40)}]`,
+      ["2:8: aliases, from here on, that stand for too much; write out what they stand for"],
+    ],
   ])("finds what is wrong with %j", (text, expected) => {
     expect(faultsOf(text)).toEqual(expected);
   });
@@ -314,6 +337,57 @@ projects:
     expect(faults.join()).not.toContain("KkK");
   });
 
+  // As `sluice serve` makes one, and the shortest that it takes.
+  it.each(["dev_wCmdwCmdwCmdwCmdwCmdwCmdwCmdwCmd", "wCmd-5678-abc-de", "1234567890123456"])(
+    "repeats %s nowhere, wherever it is",
+    (key) => {
+      const places = [
+        `projects: { shop: { keys: ${key} } }`,
+        `projects: { shop: ${key} }`,
+        `projects: ${key}`,
+        `${key}: 1`,
+        key,
+        shopWith(`${key}: 1`),
+        shopWith(`environments: [${key}, ${key}]\nmaxEvents: ${key}\nrateLimits: [${key}]\ndedupeWindow: ${key}`),
+        shopWithKeys(key),
+        shopWithKeys(`[${key}]`),
+        shopWithKeys(`{ ${key} }`),
+        ...["name", "secret", "permissions", "environments"].flatMap((field) => [
+          shopWithKeys(keyWith(`${field}: ${key}`), keyWith(`${field}: ${key}`)),
+          shopWithKeys(keyWith(`${field}: [${key}]`)),
+        ]),
+        `projects: { a: 1, ${key}: 1, ${key}: 1 }`,
+        `projects: { a: &${key} 1, b: *${key}x }`,
+      ];
+      for (const text of places) {
+        const faults = faultsOf(text);
+        expect(faults).not.toEqual([]);
+        expect(faults.join("\n")).not.toContain(key);
+      }
+    },
+  );
+
+  it("shows not even a part of what is where keys are, but for what is no secret by its name", () => {
+    const short = "s3cr3t";
+    expect(faultsOf(shopWithKeys(short))).toEqual([
+      "projects.shop.keys[0] is a text of 6 characters; it must be a mapping with name, secret and permissions",
+    ]);
+    expect(faultsOf(shopWithKeys(keyWith("secret: 123456")))).toEqual([
+      `projects.shop.keys[0].secret is not valid; it must be ${secrets}`,
+    ]);
+    expect(faultsOf(shopWithKeys(keyWith("permissions: [trakc]")))).toEqual([
+      'projects.shop.keys[0].permissions[0] is "trakc"; it must be track or list',
+    ]);
+  });
+
+  it("names a project and a field of ours, however long", () => {
+    expect(
+      faultsOf("projects: { customer-analytics-europe: { indexedProperties: 1, keys: 1 } }").map(
+        (line) => line.split(" ")[0],
+      ),
+    ).toEqual(["projects.customer-analytics-europe.indexedProperties", "projects.customer-analytics-europe.keys"]);
+  });
+
   it("takes any text for a file, or refuses it with StartError", () => {
     const json = fc.json({ depthSize: "medium" });
     const near = fc
@@ -356,7 +430,9 @@ projects:
   it.each(["[".repeat(100_000), "{a: ".repeat(50_000), `a: &a [${"*a, ".repeat(10)}]`, "- ".repeat(50_000)])(
     "refuses what is nested without end",
     (text) => {
-      expect(faultsOf(text).length).toBeGreaterThan(0);
+      const faults = faultsOf(text);
+      expect(faults.length).toBeGreaterThan(0);
+      expect(faults.join()).not.toContain("stack");
     },
   );
 });
@@ -373,18 +449,39 @@ describe.each(["README.md", "docs/configuration.md"])("%s", (document) => {
 });
 
 describe("readProjectFile", () => {
+  it("takes a byte order mark, and lines that end as on Windows", () => {
+    const path = write("windows.yaml", Buffer.from(`\ufeff${example.replaceAll("\n", "\r\n")}`));
+
+    expect(readProjectFile(path).projects).toEqual(parseProjectFile(example, "f").projects);
+  });
+
   it("names the file in every fault", () => {
     const path = join(folder, "broken.yaml");
     writeFileSync(path, "projects: { shop: { keys: 1, colour: red } }");
 
     expect(() => readProjectFile(path)).toThrow(
-      `${path}: projects.shop.keys is 1; it must be a list of one key or more\n${path}: projects.shop.colour is not a field`,
+      `${path}: projects.shop.keys is a number; it must be a list of one key or more\n${path}: projects.shop.colour is not a field`,
     );
   });
 
   it.each([
     ["that is not there", join(folder, "none.yaml"), /: cannot be read \(ENOENT\)$/],
     ["that is a folder", folder, /: is not a file of 1 MiB at most$/],
+    [
+      "that is UTF-16",
+      write("utf16.yaml", Buffer.from(`\ufeff${example}`, "utf16le")),
+      /utf16\.yaml: is UTF-16; it must be UTF-8$/,
+    ],
+    [
+      "that is UTF-16 without a byte order mark",
+      write("utf16le.yaml", Buffer.from(example, "utf16le")),
+      /utf16le\.yaml: is UTF-16; it must be UTF-8$/,
+    ],
+    [
+      "that is not UTF-8",
+      write("latin1.yaml", Buffer.from(`${example}# caf\u00e9\n`, "latin1")),
+      /latin1\.yaml:12: a character that is not UTF-8; the file must be UTF-8$/,
+    ],
     ["that never ends", "/dev/zero", /: is not a file of 1 MiB at most$/],
   ])("refuses a file %s", (_, path, expected) => {
     expect(() => readProjectFile(path)).toThrow(expected);

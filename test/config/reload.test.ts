@@ -202,7 +202,7 @@ describe("watchProjects", () => {
 
     expect(opens("one")).toBe(true);
     expect(linesSince(start)).toEqual([
-      expect.stringMatching(/^error: .*sluice\.yaml: cannot be found$/),
+      expect.stringMatching(/^error: .*sluice\.yaml: cannot be read \(ENOENT\)$/),
       "error: the configuration before stays in force",
     ]);
     writeFileSync(path, fileFor("two"));
@@ -226,6 +226,24 @@ describe("watchProjects", () => {
       "info: the configuration is as it was",
       "info: the configuration has changed",
       expect.stringMatching(/^error: .*cannot be read \(ENOENT\)$/),
+      "error: the configuration before stays in force",
+    ]);
+  });
+
+  it("tells of a fault of ours too, instead of throwing it", () => {
+    writeFileSync(path, fileFor("one"));
+    const opens = watch();
+    const start = log.lines.length;
+    vi.spyOn(watched?.projects ?? { replace: vi.fn() }, "replace").mockImplementationOnce(() => {
+      throw new TypeError("ours");
+    });
+
+    writeFileSync(path, fileFor("two"));
+    watched?.reload();
+
+    expect(opens("one")).toBe(true);
+    expect(linesSince(start)).toEqual([
+      "error: the configuration cannot be read, by a fault of ours",
       "error: the configuration before stays in force",
     ]);
   });

@@ -84,6 +84,7 @@ describe("readServerConfig", () => {
       SLUICE_REDIS_URL: "http://user:hunter2@cache",
       SLUICE_LOG_LEVEL: "loud",
       SLUICE_DEV_KEY: "too-short",
+      SLUICE_TLS_KEY: "tls.key",
     });
 
     expect(faults).toEqual([
@@ -93,6 +94,7 @@ describe("readServerConfig", () => {
       "SLUICE_REDIS_URL is not valid; it must be redis://host:port, rediss://host:port or the absolute path of a unix socket",
       'SLUICE_LOG_LEVEL is "loud"; it must be one of trace, debug, info, warn, error, fatal, silent',
       "SLUICE_DEV_KEY is not valid; it must be 16 to 256 visible ASCII characters, without spaces",
+      "SLUICE_TLS_KEY is set, but not SLUICE_TLS_CERT; a certificate needs its key",
     ]);
   });
 
@@ -114,9 +116,12 @@ describe("readServerConfig", () => {
   });
 
   it("refuses one port for two listeners", () => {
-    expect(faultsOf({ SLUICE_GRPC_PORT: "8080" })).toEqual([
+    expect(faultsOf({ SLUICE_HTTP_PORT: "", SLUICE_GRPC_PORT: "8080", SLUICE_HOST: "a b" })).toEqual([
+      expect.stringMatching(/^SLUICE_HOST is /),
       "SLUICE_HTTP_PORT and SLUICE_GRPC_PORT are both 8080; they must differ",
     ]);
+    expect(faultsOf({ SLUICE_HTTP_PORT: "0", SLUICE_GRPC_PORT: "0" })).toEqual([]);
+    expect(faultsOf({ SLUICE_HTTP_PORT: "x", SLUICE_GRPC_PORT: "x" })).toHaveLength(2);
   });
 
   it("warns of names that it does not know, with the nearest that it does, and not of the command line's", () => {
@@ -150,6 +155,17 @@ describe("readServerConfig", () => {
 
     it("listens on loopback unless told otherwise", () => {
       expect(readServerConfig({ SLUICE_CONFIG: "/etc/sluice.yaml" }, folder).config.host).toBe("127.0.0.1");
+    });
+
+    it.each(["0.0.0.0", "::", "events.example.org"])("warns that keys travel unencrypted to %s", (host) => {
+      const env = { SLUICE_CONFIG: "s.yaml", SLUICE_HOST: host };
+      const withTls = { ...env, SLUICE_TLS_CERT: "tls.crt", SLUICE_TLS_KEY: "tls.key" };
+
+      expect(readServerConfig(env, folder).warnings).toEqual([
+        `keys travel unencrypted: SLUICE_HOST is ${host}, and there is no TLS; set SLUICE_TLS_CERT and SLUICE_TLS_KEY, unless a proxy before it does TLS`,
+      ]);
+      expect(readServerConfig(withTls, folder).warnings).toEqual([]);
+      expect(readServerConfig({ ...env, SLUICE_HOST: "localhost" }, folder).warnings).toEqual([]);
     });
 
     it("minds no development key that is malformed, given or kept", () => {

@@ -77,7 +77,7 @@ describe("readTlsMaterial", () => {
   });
 
   it.each([
-    ["a file that is not there", { cert: paths.missing }, `SLUICE_TLS_CERT (${paths.missing}) cannot be read: ENOENT`],
+    ["a file that is not there", { cert: paths.missing }, `SLUICE_TLS_CERT (${paths.missing}) cannot be read (ENOENT)`],
     ["a folder", { key: "/" }, "SLUICE_TLS_KEY (/) is not a file of 1 MiB at most"],
     ["a device", { cert: "/dev/zero" }, "SLUICE_TLS_CERT (/dev/zero) is not a file of 1 MiB at most"],
     ["text", { cert: paths.text }, `SLUICE_TLS_CERT (${paths.text}) holds no certificate in PEM form`],

@@ -117,6 +117,20 @@ describe("a TLS gate", () => {
     await closed.finally(() => clearInterval(timer));
   });
 
+  it("tells of handshakes that fail, by a code, and not of those who just leave", async () => {
+    const identity = createFakeTlsIdentity(certificate);
+    const { port, connections } = await openGate({ identity, handshakeMs: 200 });
+    (await openSocket(port)).socket.destroy();
+    (await openSocket(port, Buffer.from([0x16, 3, 1]))).socket.destroy();
+    await waitUntil(async () => (await connections()) === 0);
+
+    await (await openSocket(port, "GET / HTTP/1.1\r\n\r\n")).closed;
+    await (await openSocket(port)).closed;
+    await (await openSocket(port, Buffer.from([0x16, 3, 1]))).closed;
+
+    expect(identity.refusals).toEqual(["ERR_SSL_HTTP_REQUEST", "TIMEOUT", "TIMEOUT"]);
+  });
+
   it("keeps a connection that is through for longer than a handshake may take", async () => {
     const { port } = await openGate({ handshakeMs: 100 });
     const through = await openTlsSocket(port, trust);
@@ -195,6 +209,20 @@ describe("a TLS gate with a client CA", () => {
     }
 
     expect(sockets).toEqual([]);
+  });
+
+  it.each([
+    ["none", undefined, "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE"],
+    ["one of the server's CA", ca.issue(), "SELF_SIGNED_CERT_IN_CHAIN"],
+    ["one that has expired", clients.issue({ days: -1 }), "CERT_HAS_EXPIRED"],
+  ])("tells of who has %s", async (_, certificates, code) => {
+    const identity = createFakeTlsIdentity(certificate, clients);
+    const { port } = await openGate({ identity });
+
+    await refusalOf(port, { ...trust, ...certificates });
+
+    await waitUntil(() => identity.refusals.length > 0);
+    expect(identity.refusals).toEqual([code]);
   });
 
   it("does not let a session go on that began before its CA was exchanged", async () => {

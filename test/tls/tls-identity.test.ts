@@ -1,6 +1,6 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { StartError } from "../../src/domain/start-error.ts";
 import { nameServerTlsFiles } from "../../src/tls/tls-files.ts";
 import { type WatchedTlsIdentity, watchTlsIdentity } from "../../src/tls/tls-identity.ts";
@@ -14,6 +14,7 @@ const ca = createTestCa();
 
 const watched: WatchedTlsIdentity[] = [];
 afterEach(() => {
+  vi.useRealTimers();
   for (const identity of watched.splice(0)) identity.stop();
 });
 
@@ -111,6 +112,49 @@ describe("watchTlsIdentity", () => {
 
     one.put(second);
     await waitUntil(() => one.shown[1] === second.cert);
+  });
+
+  it("waits for the key of a certificate that is written before it", () => {
+    vi.useFakeTimers();
+    const { shown, log, files } = watch(first, { pollMs: 10 });
+    const start = log.lines.length;
+
+    writeFileSync(files.cert.path, second.cert);
+    vi.advanceTimersByTime(10);
+    writeFileSync(files.key.path, second.key);
+    vi.advanceTimersByTime(20);
+
+    expect(shown).toEqual([first.cert, second.cert]);
+    expect(log.lines).toHaveLength(start + 1);
+    expect(log.containing("of no use")).toEqual([]);
+  });
+
+  it("does not mind files that were merely touched", () => {
+    vi.useFakeTimers();
+    const { log, put } = watch(first, { pollMs: 10 });
+
+    put(first);
+    vi.advanceTimersByTime(100);
+
+    expect(log.lines).toHaveLength(1);
+  });
+
+  it("logs what a listener throws, and serves on", () => {
+    const { identity, log, put } = watch(first, { pollMs: 60_000 });
+    let calls = 0;
+    identity.subscribe(() => {
+      if (++calls > 1) throw new TypeError("ours");
+    });
+
+    put(second);
+    identity.reload();
+
+    expect(calls).toBe(2);
+    expect(log.containing("ours")).toHaveLength(1);
+  });
+
+  it("names the DNS names of the certificate that it shows", () => {
+    expect(watch(first).identity.dnsNames()).toEqual(["localhost"]);
   });
 
   it("looks at once when it is told to, and says what it found", () => {

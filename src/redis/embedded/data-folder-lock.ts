@@ -1,7 +1,8 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { StartError } from "../../domain/start-error.ts";
+import { makeFolder } from "../../files/make-folder.ts";
 import { errorCode, errorText } from "../caught.ts";
 import { readLivePid } from "./pid-file.ts";
 
@@ -24,7 +25,7 @@ export function lockDataFolder(dataDir: string): DataFolderLock {
   const pidPath = join(folder, "lock.pid");
   let database: DatabaseSync | undefined;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     database = openExclusively(join(folder, "lock"));
     writeFileSync(pidPath, `${process.pid}\n`, { mode: 0o600 });
     return createLock(database, pidPath);
