@@ -5,12 +5,15 @@ import type { Answer, CallAnswer, CallRecord, History } from "./history.ts";
 
 const cursorOf = (id: string) => `cursor of ${id}`;
 const accepted = (id: string): Answer => ({ kind: "accepted", cursor: cursorOf(id) });
+const acceptedAs = (id: string, mark: string): Answer => ({ kind: "accepted", cursor: cursorOf(mark), id });
 const duplicate = (id: string): Answer => ({ kind: "duplicate", cursor: cursorOf(id) });
 const refused: Answer = { kind: "refused", reason: "STORAGE_FULL" };
 const unknown: Answer = { kind: "unknown", reason: "OUTCOME_UNKNOWN" };
 
-function call(ids: string[], answers?: Answer[], rest: Partial<CallAnswer> = {}, writer = "w"): CallRecord {
-  return { writer, ids, ...(answers && { answer: { answers, ...rest } }) };
+const times = { timeoutMs: 10_000, beganAt: 0, endedAt: 1 };
+
+function call(marks: string[], answers?: Answer[], rest: Partial<CallAnswer> = {}, writer = "w"): CallRecord {
+  return { writer, marks, ...times, ...(answers && { answer: { answers, ...rest } }) };
 }
 
 const atomic = (ids: string[]): CallRecord => ({
@@ -22,11 +25,11 @@ const atomic = (ids: string[]): CallRecord => ({
 });
 
 function historyOf(...calls: CallRecord[]): History {
-  return { calls, offered: new Map(calls.flatMap(({ ids }) => ids).map((id) => [id, `digest of ${id}`])) };
+  return { calls, offered: new Map(calls.flatMap(({ marks }) => marks).map((mark) => [mark, `digest of ${mark}`])) };
 }
 
-function listed(id: string, changes: Partial<ListedEvent> = {}): ListedEvent {
-  return { id, cursor: cursorOf(id), digest: `digest of ${id}`, ...changes };
+function listed(mark: string, changes: Partial<ListedEvent> = {}): ListedEvent {
+  return { mark, id: mark, cursor: cursorOf(mark), digest: `digest of ${mark}`, ...changes };
 }
 
 function listingOf(events: (string | ListedEvent)[], changes: Partial<Listing> = {}): Listing {
@@ -42,6 +45,11 @@ describe("checkHistory", () => {
     ["an unknown event that is there", historyOf(call(["a"], [unknown])), listingOf(["a"])],
     ["an unknown event that is not there", historyOf(call(["a"], [unknown])), listingOf([])],
     ["a call that never ended", historyOf(call(["a"])), listingOf(["a"])],
+    [
+      "an event that was sent without an id, and is there under the one that was told",
+      historyOf(call(["a"], [acceptedAs("1", "a")])),
+      listingOf([listed("a", { id: "1" })]),
+    ],
     ["an atomic call that is there as a whole", historyOf(atomic(["a", "b"])), listingOf(["a", "b"])],
     ["an atomic call of which nothing is there", historyOf(atomic(["a", "b"])), listingOf([])],
     ["a refused event that is not there", historyOf(call(["a"], [refused])), listingOf([])],
@@ -105,6 +113,24 @@ describe("checkHistory", () => {
       historyOf(call(["a"], [unknown])),
       listingOf(["a", listed("a", { cursor: "2" })]),
       ["stored twice"],
+    ],
+    [
+      "an event without an id that is there twice",
+      historyOf(call(["a"], [acceptedAs("1", "a")])),
+      listingOf([listed("a", { id: "1" }), listed("a", { id: "2", cursor: "x" })]),
+      ["stored twice"],
+    ],
+    [
+      "an event without an id that is there under another than was told",
+      historyOf(call(["a"], [acceptedAs("1", "a")])),
+      listingOf([listed("a", { id: "2" })]),
+      ["wrong id"],
+    ],
+    [
+      "one id for two events",
+      two,
+      listingOf([listed("a", { id: "1" }), listed("b", { id: "1" })]),
+      ["id of two events"],
     ],
     ["a refused event that is there", historyOf(call(["a"], [refused])), listingOf(["a"]), ["stored though refused"]],
     ["an event that nobody sent", historyOf(), listingOf(["a"]), ["never sent"]],

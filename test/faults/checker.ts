@@ -2,6 +2,8 @@ import type { Answer, CallAnswer, History } from "./history.ts";
 
 /** An event as a page returned it. */
 export interface ListedEvent {
+  /** What its sender knows it by. */
+  readonly mark: string;
   readonly id: string;
   readonly cursor: string;
   /** Of what its sender said. */
@@ -33,12 +35,15 @@ export interface Violation {
     | "never sent"
     | "altered"
     | "wrong cursor"
+    | "wrong id"
+    | "id of two events"
     | "reordered"
     | "torn apart"
     | "wrong charge"
     | "duplicate of nothing"
     | "conflict"
     | "unsound answer"
+    | "unsound reason"
     | "page gap"
     | "page overlap"
     | "skipped while written";
@@ -48,8 +53,8 @@ export interface Violation {
 
 /** Compares what was told with what is there. An empty list: nothing lost, nothing twice, all in order. */
 export function checkHistory(history: History, listing: Listing): Violation[] {
-  // Of an id that is there twice, the first counts.
-  const placed = listing.oldestFirst.map((event, place) => [event.id, { ...event, place }] as const);
+  // Of a mark that is there twice, the first counts.
+  const placed = listing.oldestFirst.map((event, place) => [event.mark, { ...event, place }] as const);
   const stored = new Map(placed.reverse());
   return [
     ...checkPages(listing),
@@ -89,25 +94,27 @@ function* checkPages({ oldestFirst, newestFirst }: Listing): Generator<Violation
 function* checkListed({ offered }: History, { oldestFirst }: Listing): Generator<Violation> {
   // The same cursor twice is a fault of the pages, not of what is stored.
   const stored = [...new Map(oldestFirst.map((event) => [event.cursor, event])).values()];
-  for (const subject of repeated(stored.map(({ id }) => id))) yield { kind: "stored twice", subject };
-  for (const { id, digest } of stored) {
-    const sent = offered.get(id);
-    if (sent === undefined) yield { kind: "never sent", subject: id };
-    else if (sent !== digest) yield { kind: "altered", subject: id };
+  for (const subject of repeated(stored.map(({ mark }) => mark))) yield { kind: "stored twice", subject };
+  const ids = new Map(stored.map(({ mark, id }) => [mark, id])).values();
+  for (const subject of repeated([...ids])) yield { kind: "id of two events", subject };
+  for (const { mark, digest } of stored) {
+    const sent = offered.get(mark);
+    if (sent === undefined) yield { kind: "never sent", subject: mark };
+    else if (sent !== digest) yield { kind: "altered", subject: mark };
   }
 }
 
-/** What was acknowledged is there, at the cursor that was told; what was refused and nothing else is not. */
+/** What was acknowledged is there, at the cursor and under the id that were told; what was refused and nothing else is not. */
 function* checkAnswers({ calls }: History, stored: Stored): Generator<Violation> {
   const mayBeStored = new Set<string>();
   const refused = new Set<string>();
-  for (const { ids, answer } of calls) {
-    for (const [i, id] of ids.entries()) {
+  for (const { marks, answer } of calls) {
+    for (const [i, mark] of marks.entries()) {
       const told: Answer = answer?.answers[i] ?? { kind: "unknown", reason: "" };
-      if (told.kind === "duplicate" && !mayBeStored.has(id)) yield { kind: "duplicate of nothing", subject: id };
-      if (told.kind === "refused" && told.reason === "ID_CONFLICT") yield { kind: "conflict", subject: id };
-      (told.kind === "refused" ? refused : mayBeStored).add(id);
-      if (!("reason" in told)) yield* checkStored(id, told.cursor, stored);
+      if (told.kind === "duplicate" && !mayBeStored.has(mark)) yield { kind: "duplicate of nothing", subject: mark };
+      if (told.kind === "refused" && told.reason === "ID_CONFLICT") yield { kind: "conflict", subject: mark };
+      (told.kind === "refused" ? refused : mayBeStored).add(mark);
+      if (!("reason" in told)) yield* checkStored(mark, told, stored);
     }
   }
   for (const subject of without(refused, mayBeStored)) {
@@ -115,37 +122,45 @@ function* checkAnswers({ calls }: History, stored: Stored): Generator<Violation>
   }
 }
 
-function* checkStored(id: string, cursor: string | undefined, stored: Stored): Generator<Violation> {
-  const found = stored.get(id);
-  if (found === undefined) yield { kind: "lost", subject: id };
-  else if (cursor !== undefined && cursor !== found.cursor) yield { kind: "wrong cursor", subject: id };
+function* checkStored(
+  mark: string,
+  { cursor, id }: { cursor?: string; id?: string },
+  stored: Stored,
+): Generator<Violation> {
+  const found = stored.get(mark);
+  if (found === undefined) yield { kind: "lost", subject: mark };
+  else if (cursor !== undefined && cursor !== found.cursor) yield { kind: "wrong cursor", subject: mark };
+  else if (id !== undefined && id !== found.id) yield { kind: "wrong id", subject: mark };
 }
 
 function* checkLastCursors({ calls }: History, stored: Stored): Generator<Violation> {
-  for (const { ids, answer } of calls) {
+  for (const { marks, answer } of calls) {
     if (answer === undefined) continue;
-    const subject = ids[0] ?? "";
+    const subject = marks[0] ?? "";
     if (answer.fault !== undefined) yield { kind: "unsound answer", subject: `${subject}: ${answer.fault}` };
-    if (answer.lastCursor && !possibleLastIds(ids, answer).some((id) => stored.get(id)?.cursor === answer.lastCursor)) {
+    if (
+      answer.lastCursor &&
+      !possiblyLast(marks, answer).some((mark) => stored.get(mark)?.cursor === answer.lastCursor)
+    ) {
       yield { kind: "wrong cursor", subject: `${subject}: last_cursor` };
     }
   }
 }
 
 /** The last event that was accepted; any of them where the answer does not say which were. */
-function possibleLastIds(ids: readonly string[], { answers }: CallAnswer): string[] {
+function possiblyLast(marks: readonly string[], { answers }: CallAnswer): string[] {
   const lastAccepted = answers.findLastIndex(({ kind }) => kind === "accepted");
-  return ids.filter((_, i) => i === lastAccepted || answers[i]?.kind === "stored");
+  return marks.filter((_, i) => i === lastAccepted || answers[i]?.kind === "stored");
 }
 
 /** A writer waits for each answer, so what it was told is new has to be behind all that it was told before. */
 function* checkOrder({ calls }: History, stored: Stored): Generator<Violation> {
   const places = new Map<string, number>();
-  for (const { writer, ids, answer } of calls) {
-    for (const [i, id] of ids.entries()) {
-      const place = answer?.answers[i]?.kind === "accepted" ? stored.get(id)?.place : undefined;
+  for (const { writer, marks, answer } of calls) {
+    for (const [i, mark] of marks.entries()) {
+      const place = answer?.answers[i]?.kind === "accepted" ? stored.get(mark)?.place : undefined;
       if (place === undefined) continue;
-      if (place <= (places.get(writer) ?? -1)) yield { kind: "reordered", subject: id };
+      if (place <= (places.get(writer) ?? -1)) yield { kind: "reordered", subject: mark };
       places.set(writer, place);
     }
   }
@@ -153,11 +168,11 @@ function* checkOrder({ calls }: History, stored: Stored): Generator<Violation> {
 
 /** Whatever it was told, an atomic call is there as a whole, or not at all. */
 function* checkAtomic({ calls }: History, stored: Stored): Generator<Violation> {
-  for (const { ids, isAtomic } of calls) {
+  for (const { marks, isAtomic } of calls) {
     if (!isAtomic) continue;
-    const count = ids.filter((id) => stored.has(id)).length;
-    if (count > 0 && count < ids.length) {
-      yield { kind: "torn apart", subject: `${ids[0]}: ${count} of ${ids.length} events` };
+    const count = marks.filter((mark) => stored.has(mark)).length;
+    if (count > 0 && count < marks.length) {
+      yield { kind: "torn apart", subject: `${marks[0]}: ${count} of ${marks.length} events` };
     }
   }
 }

@@ -9,6 +9,7 @@ export const killRedis = defineScenario({
   start: () => startEmbeddedStack(),
   betweenMs: [700, 1200],
   faultsMin: 4,
+  resolvedMin: 50,
   async fault({ stack, random }) {
     const hasHit = killEmbeddedRedis(stack);
     if (random.chance(0.3)) {
@@ -22,6 +23,7 @@ export const killRedis = defineScenario({
 /** The server dies without notice; the next one takes over the Redis that it leaves behind. */
 export const killServer = defineScenario({
   name: "kill -9 of the server",
+  isServerKilled: true,
   start: () => startEmbeddedStack(),
   betweenMs: [500, 1200],
   faultsMin: 3,
@@ -35,6 +37,7 @@ export const killServer = defineScenario({
 /** Both die, one shortly after the other, or at once. */
 export const killBoth = defineScenario({
   name: "kill -9 of Redis and the server",
+  isServerKilled: true,
   start: () => startEmbeddedStack(),
   betweenMs: [500, 1200],
   faultsMin: 3,
@@ -56,6 +59,7 @@ export const pauseRedis = (pauseMs: number) =>
     start: () => startEmbeddedStack(),
     betweenMs: [300, 1000],
     faultsMin: 1,
+    resolvedMin: 1,
     async fault({ stack, history }) {
       const pid = readRedisPid(stack.sluice);
       process.kill(pid, "SIGSTOP");

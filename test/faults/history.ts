@@ -1,11 +1,11 @@
 /**
- * What one call said of one event.
+ * What one call said of one event. `id` is the one that it is stored under, where that is told.
  *
  * `accepted`: stored by this call. `duplicate`: stored before. `stored`: one of the two. `refused`: certainly not stored
  * by this call. `unknown`: stored or not.
  */
 export type Answer =
-  | { readonly kind: "accepted" | "duplicate" | "stored"; readonly cursor?: string }
+  | { readonly kind: "accepted" | "duplicate" | "stored"; readonly cursor?: string; readonly id?: string }
   | { readonly kind: "refused" | "unknown"; readonly reason: string };
 
 /** What one call said of its events. */
@@ -21,7 +21,14 @@ export interface CallAnswer {
 /** A call, and its answer once there is one; without, nothing is known of its events. */
 export interface CallRecord {
   readonly writer: string;
-  readonly ids: readonly string[];
+  /** What its events are known by. */
+  readonly marks: readonly string[];
+  /** How long its caller waits for the answer. */
+  readonly timeoutMs: number;
+  /** On the clock of performance.now(). */
+  readonly beganAt: number;
+  /** Infinity while there is no answer. */
+  readonly endedAt: number;
   /** All or none; then its events are in no call but with each other. */
   readonly isAtomic?: boolean;
   readonly answer?: CallAnswer;
@@ -29,13 +36,14 @@ export interface CallRecord {
 
 /** An event as its sender made it. */
 export interface OfferedEvent {
-  readonly id: string;
+  /** What it is known by, and no other is: its id, or, when it is sent without one, what is written into it. */
+  readonly mark: string;
   readonly digest: string;
 }
 
 /** Everything that the writers did and were told. */
 export interface History {
-  /** Each event that was offered, by id, with the digest of what was sent. */
+  /** Each event that was offered, by mark, with the digest of what was sent. */
   readonly offered: ReadonlyMap<string, string>;
   /** The calls of a writer are in the order in which it made them, one after the other. */
   readonly calls: readonly CallRecord[];
@@ -60,14 +68,22 @@ export class RecordedHistory implements History {
     writer: string,
     events: readonly OfferedEvent[],
     call: () => Promise<CallAnswer>,
-    isAtomic = false,
+    { timeoutMs, isAtomic = false }: Pick<CallRecord, "timeoutMs" | "isAtomic">,
   ): Promise<readonly Answer[]> {
-    for (const { id, digest } of events) this.offered.set(id, digest);
-    const record: CallRecord & { answer?: CallAnswer } = { writer, ids: events.map(({ id }) => id), isAtomic };
+    for (const { mark, digest } of events) this.offered.set(mark, digest);
+    const record: OpenCall = {
+      writer,
+      marks: events.map(({ mark }) => mark),
+      isAtomic,
+      timeoutMs,
+      beganAt: performance.now(),
+      endedAt: Number.POSITIVE_INFINITY,
+    };
     this.calls.push(record);
     this.openCallCount++;
     try {
       record.answer = await call();
+      record.endedAt = performance.now();
     } finally {
       this.openCallCount--;
     }
@@ -84,3 +100,6 @@ export class RecordedHistory implements History {
     this.tally.set(key, this.count(key) + 1);
   }
 }
+
+/** A call whose answer is yet to be noted. */
+type OpenCall = Omit<CallRecord, "answer" | "endedAt"> & { answer?: CallAnswer; endedAt: number };

@@ -16,11 +16,11 @@ interface Spell {
 const swallow: Spell = { kind: "swallow", forMs: [20, 200] };
 const swallowThenCut: Spell = {
   kind: "swallow",
-  forMs: [50, 300],
-  details: (random) => ({ cutAfterMs: random.between(0, 100) }),
+  forMs: [20, 150],
+  details: (random) => ({ cutAfterMs: random.between(0, 50) }),
 };
 const cutRequest: Spell = { kind: "cut-request", forMs: [50, 300] };
-const cutReply: Spell = { kind: "cut-reply", forMs: [50, 300] };
+const cutReply: Spell = { kind: "cut-reply", forMs: [20, 150] };
 const delay: Spell = {
   kind: "delay",
   forMs: [200, 800],
@@ -28,18 +28,26 @@ const delay: Spell = {
 };
 const reset: Spell = { kind: "reset", forMs: [0, 300] };
 
+/** Most of them: each loses about one reply, and what the server then does depends on whose events it was of. */
+const lostReplies = [swallowThenCut, cutReply, swallowThenCut, cutReply] as const;
+
 /** Every way in which the network can fail. */
 export const badNetwork = networkScenario("a network that swallows, cuts, delays and resets", [
-  swallowThenCut,
-  cutReply,
+  ...lostReplies,
   delay,
   cutRequest,
+  ...lostReplies,
   reset,
   swallow,
 ]);
 
 /** Requests that are carried out, and replies that are lost. */
-export const swallowedReplies = networkScenario("a network that swallows replies", [swallowThenCut, swallow]);
+export const swallowedReplies = networkScenario("a network that swallows replies", [
+  swallowThenCut,
+  swallowThenCut,
+  swallowThenCut,
+  swallow,
+]);
 
 /** Connections that end half-way. */
 export const cuts = networkScenario("a network that cuts half-way", [cutRequest, cutReply, reset]);
@@ -52,8 +60,9 @@ function networkScenario(name: string, spells: readonly [Spell, ...Spell[]]): An
   return defineScenario({
     name,
     start: (random) => startProxiedStack(random),
-    betweenMs: [50, 400],
+    betweenMs: [20, 250],
     faultsMin: spells.length,
+    resolvedMin: spells.includes(swallow) ? 50 : 0,
     async fault({ stack: { proxy }, random, turn }) {
       const { kind, forMs, details } = spells[turn % spells.length] ?? spells[0];
       const before = proxy.effects[kind];

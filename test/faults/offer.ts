@@ -1,4 +1,4 @@
-import { ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
 import type { TrackBatchResponse, TrackFailure, TrackResult } from "../../gen/sluice/v1/event_service_pb.ts";
@@ -14,8 +14,8 @@ export const offerByTrack: Offer = async (client, events, timeoutMs) => {
   const [event] = events;
   try {
     const { id, cursor, duplicate } = await client.track({ ...(event && { event }) }, { timeoutMs });
-    const answers: Answer[] = [{ kind: duplicate ? "duplicate" : "accepted", cursor }];
-    return id === event?.id ? { answers } : { answers, fault: `it answers for ${id}` };
+    const answers: Answer[] = [{ kind: duplicate ? "duplicate" : "accepted", cursor, id }];
+    return event !== undefined && isAbout(id, event) ? { answers } : { answers, fault: `it answers for ${id}` };
   } catch (error) {
     return { answers: toAnswers(events, error) };
   }
@@ -26,7 +26,7 @@ export const offerByTrackMany: Offer = async (client, events, timeoutMs) => {
   try {
     const { results } = await client.trackMany({ events: [...events] }, { timeoutMs });
     const answers = results.map(toAnswer);
-    const isAligned = results.length === events.length && results.every(({ id }, i) => id === events[i]?.id);
+    const isAligned = results.length === events.length && events.every((event, i) => isAbout(results[i]?.id, event));
     return isAligned ? { answers } : { answers, fault: "its results are not those of the events" };
   } catch (error) {
     return { answers: toAnswers(events, error) };
@@ -65,10 +65,18 @@ export function offerByTrackBatch(messageEvents: number): Offer {
   };
 }
 
+/** An event without an id may be given one. */
+function isAbout(id: string | undefined, event: Event): boolean {
+  return id === event.id || event.id === "";
+}
+
 const throttled: Extract<Answer, { reason: string }> = { kind: "refused", reason: "RATE_LIMITED" };
 
 /** After these an event may be stored or not; so it may when the server's own error never arrived. */
 const isUnknown = new Set(["OUTCOME_UNKNOWN", "CALL_ENDED", "DEADLINE_EXCEEDED", "STREAM_IDLE", "INTERNAL"]);
+
+/** Reasons that no server gave: the caller's time was over, or the connection. */
+export const [gaveUp, noAnswer] = ["gave up", "no answer"];
 
 function toAnswers(events: readonly Event[], error: unknown): Answer[] {
   return events.map(() => toFailure(error));
@@ -77,16 +85,18 @@ function toAnswers(events: readonly Event[], error: unknown): Answer[] {
 function toFailure(thrown: unknown): Extract<Answer, { reason: string }> {
   const error = ConnectError.from(thrown);
   const reason = error.findDetails(ErrorInfoSchema).find(({ domain }) => domain === "sluice")?.reason;
-  if (reason === undefined) return { kind: "unknown", reason: "no answer" };
+  if (reason === undefined) {
+    return { kind: "unknown", reason: error.code === Code.DeadlineExceeded ? gaveUp : noAnswer };
+  }
   return { kind: isUnknown.has(reason) ? "unknown" : "refused", reason };
 }
 
-function toAnswer({ outcome, cursor, rejection }: TrackResult): Answer {
+function toAnswer({ outcome, id, cursor, rejection }: TrackResult): Answer {
   switch (outcome) {
     case Outcome.ACCEPTED:
-      return { kind: "accepted", cursor };
+      return { kind: "accepted", cursor, id };
     case Outcome.DUPLICATE:
-      return { kind: "duplicate", cursor };
+      return { kind: "duplicate", cursor, id };
     case Outcome.UNKNOWN:
       return { kind: "unknown", reason: "OUTCOME_UNKNOWN" };
     case Outcome.THROTTLED:

@@ -87,11 +87,12 @@ async function write(sluice: SluiceProcess, history: RecordedHistory, seed: numb
   const { grpc } = createEventClients(sluice);
   const random = createSeededRandom(seed).fork("writes");
   const offers = [offerByTrack, offerByTrackMany, offerByTrackBatch(2)];
+  const timeoutMs = 10_000;
 
   async function offer(writer: string, samples: SampleEvents, by: Offer): Promise<void> {
     const events = Array.from({ length: by === offerByTrack ? 1 : random.between(1, 6) }, samples.make);
-    const offered = events.map((event) => ({ id: event.id, digest: digestEvent(event) }));
-    const answers = await history.record(writer, offered, () => by(grpc, events, 10_000));
+    const offered = events.map((event) => ({ mark: event.id, digest: digestEvent(event) }));
+    const answers = await history.record(writer, offered, () => by(grpc, events, timeoutMs), { timeoutMs });
     if (answers.some(({ kind }) => kind !== "accepted"))
       throw new Error(`not all was stored: ${JSON.stringify(answers)}`);
   }

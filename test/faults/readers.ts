@@ -3,7 +3,7 @@ import { Order } from "../../gen/sluice/v1/event_service_pb.ts";
 import type { ListedEvent, Pass } from "./checker.ts";
 import type { EventClient, EventClients } from "./event-clients.ts";
 import type { RecordedHistory } from "./history.ts";
-import { digestEvent } from "./sample-events.ts";
+import { digestEvent, markOf } from "./sample-events.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
 /** Pages through everything. Rejects when a page does. */
@@ -12,7 +12,7 @@ export async function listAll(client: EventClient, order: Order, pageSize: numbe
   for (let pageToken = ""; ; ) {
     const page = await client.listEvents({ order, pageSize, pageToken }, { timeoutMs: 10_000 });
     for (const event of page.events) {
-      events.push({ id: event.id, cursor: event.cursor, digest: digestEvent(event) });
+      events.push({ mark: markOf(event), id: event.id, cursor: event.cursor, digest: digestEvent(event) });
     }
     if (page.nextPageToken === "") return events;
     pageToken = page.nextPageToken;

@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Order } from "../../gen/sluice/v1/event_service_pb.ts";
 import { waitUntil } from "../support/wait-until.ts";
+import { checkReasons } from "./check-reasons.ts";
 import { checkHistory, type Pass, type Violation } from "./checker.ts";
 import { RecordedHistory } from "./history.ts";
+import { type FaultWindow, findUnresolved, type HitTally, tallyHit } from "./hit-calls.ts";
 import { listAll, runReader } from "./readers.ts";
 import type { AnyScenario } from "./scenario.ts";
 import { createSeededRandom } from "./seeded-random.ts";
 import type { Stack } from "./stack.ts";
-import { runWriters, writerNames } from "./writers.ts";
+import { runWriters, withoutIds, writerNames } from "./writers.ts";
 
 /** How long to do harm, and by which choices. */
 export interface RunOptions {
@@ -29,6 +31,8 @@ export interface Report {
   readonly shortfalls: readonly string[];
   /** Faults that came to something while calls were under way. */
   readonly faults: number;
+  /** What the calls were told that faults hit. */
+  readonly hit: HitTally;
   readonly calls: number;
   readonly offered: number;
   readonly listed: number;
@@ -72,7 +76,7 @@ async function runOn(stack: Stack, scenario: AnyScenario, options: RunOptions): 
   // Whatever fails first is what the caller is told.
   settled.catch(() => {});
 
-  let faults = 0;
+  let faults: readonly FaultWindow[] = [];
   try {
     faults = await doHarm(stack, scenario, history, options);
     await scenario.heal?.(stack);
@@ -83,6 +87,8 @@ async function runOn(stack: Stack, scenario: AnyScenario, options: RunOptions): 
   }
   const [, passes] = await settled;
   const missing = scenario.missing?.({ stack, history }) ?? [];
+  const hit = tallyHit(history, faults);
+  if (!scenario.isServerKilled) missing.push(...findUnresolved(hit, scenario.resolvedMin ?? 0));
 
   await stack.restart();
   const listing = await readListing(stack, passes);
@@ -90,9 +96,14 @@ async function runOn(stack: Stack, scenario: AnyScenario, options: RunOptions): 
   return {
     scenario: scenario.name,
     seed: options.seed,
-    violations: [...checkHistory(history, listing), ...others],
+    violations: [
+      ...checkHistory(history, listing),
+      ...checkReasons(history, scenario.isServerKilled ?? false),
+      ...others,
+    ],
     shortfalls: [...missing, ...findShortfalls(history, listing.passes)],
-    faults,
+    faults: faults.length,
+    hit,
     calls: history.calls.length,
     offered: history.offered.size,
     listed: listing.oldestFirst.length,
@@ -101,23 +112,25 @@ async function runOn(stack: Stack, scenario: AnyScenario, options: RunOptions): 
   };
 }
 
-/** Resolves with how many faults came to something. After each, events must be accepted again. */
+/** Resolves with the faults that came to something. After each, events must be accepted again. */
 async function doHarm(
   stack: Stack,
   scenario: AnyScenario,
   history: RecordedHistory,
   { seed, durationMs, signal }: RunOptions,
-): Promise<number> {
+): Promise<FaultWindow[]> {
   const random = createSeededRandom(seed).fork("faults");
   const endAt = performance.now() + durationMs;
   const deadline = endAt + 20_000;
-  let faults = 0;
-  for (let turn = 0; performance.now() < endAt || faults < scenario.faultsMin; turn++) {
-    if (performance.now() > deadline) throw new Error(`only ${faults} of ${scenario.faultsMin} faults took effect`);
+  const faults: FaultWindow[] = [];
+  for (let turn = 0; performance.now() < endAt || faults.length < scenario.faultsMin; turn++) {
+    if (performance.now() > deadline)
+      throw new Error(`only ${faults.length} of ${scenario.faultsMin} faults took effect`);
     await sleep(random.between(...scenario.betweenMs), undefined, signal && { signal });
     const isBusy = history.openCallCount > 0;
+    const fromMs = performance.now();
     const hasHit = await scenario.fault({ stack, history, random, turn });
-    if (isBusy && hasHit) faults++;
+    if (isBusy && hasHit) faults.push({ fromMs, toMs: performance.now() });
     const before = history.count("accepted");
     await waitUntil(() => signal?.aborted || history.count("accepted") >= before + 100, 15_000);
     signal?.throwIfAborted();
@@ -153,7 +166,14 @@ function findShortfalls(history: RecordedHistory, passes: readonly Pass[]): stri
   };
   need("accepted events", 500, history.count("accepted"));
   need("duplicates", 10, history.count("duplicate"));
+  need("accepted events without an id", 50, countStored(history, withoutIds));
   need("rejected events", 1, history.count("refused EVENT_INVALID"));
   need("passes of the reader", 1, passes.length);
   return shortfalls;
+}
+
+/** Events that these writers were told are new. */
+function countStored({ calls }: RecordedHistory, writers: ReadonlySet<string>): number {
+  const answers = calls.flatMap(({ writer, answer }) => (writers.has(writer) ? (answer?.answers ?? []) : []));
+  return answers.filter(({ kind }) => kind === "accepted").length;
 }

@@ -4,25 +4,33 @@ import { gunzipSync } from "node:zlib";
 import { clone, fromJsonString, toBinary } from "@bufbuild/protobuf";
 import { type Event, EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 
-/** Real events, each with an id of its own. */
+/** Real events, each with a mark of its own. */
 export interface SampleEvents {
-  /** An event that was never made before. */
+  /** An event that was never made before; its mark is its id. */
   make(): Event;
+  /** One without an id; its mark is one of its properties. */
+  makeWithoutId(): Event;
   /** One that Sluice has to reject: it has no name. */
   makeInvalid(): Event;
 }
 
-/** Events whose ids begin with the given text. */
-export function createSampleEvents(idPrefix: string): SampleEvents {
+/** Events whose marks begin with the given text. */
+export function createSampleEvents(markPrefix: string): SampleEvents {
   let count = 0;
   const make = () => {
     const n = count++;
     const event = clone(EventSchema, sampleAt(n));
-    event.id = `${idPrefix}/${n}`;
+    event.id = `${markPrefix}/${n}`;
     return event;
   };
   return {
     make,
+    makeWithoutId() {
+      const event = make();
+      event.properties = { ...event.properties, [markProperty]: event.id };
+      event.id = "";
+      return event;
+    },
     makeInvalid() {
       const event = make();
       event.name = "";
@@ -31,10 +39,23 @@ export function createSampleEvents(idPrefix: string): SampleEvents {
   };
 }
 
+const markProperty = "mark";
+
+/** What an event is known by, as it was sent and as it is listed. */
+export function markOf({ id, properties }: Event): string {
+  return readMark(properties) ?? id;
+}
+
 /** What a sender said, in short: equal for an event as it was sent and as it is listed. */
 export function digestEvent(event: Event): string {
-  const { receiveTime: _, ...sent } = event;
+  const { receiveTime: _, ...rest } = event;
+  const sent = readMark(rest.properties) === undefined ? rest : { ...rest, id: "" };
   return hash("sha1", toBinary(EventSchema, { ...sent, cursor: "", entrance: "" }), "base64url");
+}
+
+function readMark(properties: Event["properties"]): string | undefined {
+  const mark = properties?.[markProperty];
+  return typeof mark === "string" ? mark : undefined;
 }
 
 // Enough for variety: to decode all 9,999 would cost each run half a second.

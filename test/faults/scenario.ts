@@ -24,8 +24,12 @@ export interface Scenario<S extends Stack = Stack> {
   fault(deps: FaultDeps<S>): Promise<boolean>;
   /** Takes away what could still be in the way once the faults are over. */
   heal?(stack: S): Promise<void>;
+  /** Whether its faults end the server itself: then callers may get no answer. */
+  readonly isServerKilled?: boolean;
   /** How many faults have to come to something before the scenario ends. */
   readonly faultsMin: number;
+  /** How many events must be stored by calls that were under way before a fault and outlasted it. Default: none. */
+  readonly resolvedMin?: number;
   /** What must have happened by then; an entry for each thing that has not. */
   missing?(deps: Pick<FaultDeps<S>, "stack" | "history">): string[];
   /** Whatever else has to hold in the end, beside what holds everywhere. */
