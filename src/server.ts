@@ -40,6 +40,8 @@ export interface ServedTls {
   /** The file of the certificate chain. */
   readonly certFile: string;
   readonly isClientCertificateRequired: boolean;
+  /** That its certificate is for. */
+  readonly dnsNames: readonly string[];
 }
 
 export interface StartOptions {
@@ -53,6 +55,8 @@ export interface StartOptions {
 const closeMs = {
   /** For calls in flight. Streams are cut as soon as storage has answered for what it has of them. */
   calls: 4000,
+  /** After which storage is waited for no longer: calls that are still open then get their answers. */
+  giveUp: 3000,
   /** For what is on its way to storage after that. */
   drain: 1000,
 };
@@ -71,7 +75,9 @@ export async function startServer(
   async function close(): Promise<void> {
     shutdown.abort();
     serving.update();
+    const giveUp = setTimeout(() => storage?.giveUp(), closeMs.giveUp);
     await Promise.all(listeners.splice(0).map((listener) => listener.close(closeMs.calls)));
+    clearTimeout(giveUp);
     // What was started last may need what was started before.
     for (const closeOne of closers.splice(0).reverse()) await closeOne();
   }
@@ -112,7 +118,12 @@ export async function startServer(
     return {
       httpAddress: toAddress(host, http.port),
       grpcAddress: toAddress(host, grpc.port),
-      tls: config.tls && { certFile: config.tls.cert.path, isClientCertificateRequired: config.tls.ca !== undefined },
+      tls: config.tls &&
+        tls && {
+          certFile: config.tls.cert.path,
+          isClientCertificateRequired: tls.isClientCertificateRequired,
+          dnsNames: tls.dnsNames(),
+        },
       reload() {
         watched.reload();
         tls?.reload();

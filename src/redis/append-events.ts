@@ -40,7 +40,7 @@ export type ChunkOutcome =
   | { readonly kind: "added"; readonly position: Position }
   | { readonly kind: "known"; readonly position: Position; readonly isSamePayloadHash: boolean }
   /** No token left for it. */
-  | { readonly kind: "throttled"; readonly retryDelayMs: number }
+  | { readonly kind: "throttled" }
   /** The project holds as many events as it may. */
   | { readonly kind: "full" }
   /** It could have been added, if not for another one of an atomic chunk. */
@@ -50,6 +50,8 @@ export type ChunkOutcome =
 export interface ChunkReply {
   readonly outcomes: readonly ChunkOutcome[];
   readonly quotas: readonly Quota[];
+  /** How long until there are so many tokens: each caller waits for its own events, not for those it shared a chunk with. */
+  delayMsUntil(tokens: number): number;
 }
 
 /** A chunk as the script takes it: encoded once, however often it is sent. */
@@ -129,24 +131,16 @@ function parseReply(reply: unknown, { limits, eventCount }: AppendCall): ChunkRe
   }
   const refillsUs = limits.length === 0 ? [] : refillText.toString("latin1").split(" ").map(Number);
   return {
-    outcomes: parseOutcomes(epoch.toString("latin1"), first.toString("latin1"), outcomes, positions, (tokens) =>
-      delayUntil(limits, refillsUs, tokens),
-    ),
+    outcomes: parseOutcomes(epoch.toString("latin1"), first.toString("latin1"), outcomes, positions),
     quotas: limits.map((limit, i) => toQuota(limit, refillsUs[i] ?? 0)),
+    delayMsUntil: (tokens) => delayUntil(limits, refillsUs, tokens),
   };
 }
 
-function parseOutcomes(
-  epoch: string,
-  first: string,
-  outcomes: Buffer,
-  positions: Buffer,
-  delayMsUntil: (tokens: number) => number,
-): ChunkOutcome[] {
+function parseOutcomes(epoch: string, first: string, outcomes: Buffer, positions: Buffer): ChunkOutcome[] {
   const [ms = 0, firstSeq = 0] = first.split("-").map(Number);
   let seq = firstSeq;
   let offset = 0;
-  let tokensWanted = 0;
   const readKnown = (isSamePayloadHash: boolean): ChunkOutcome => {
     const position = { epoch, ms: positions.readUIntBE(offset, 6), seq: positions.readUIntBE(offset + 6, 6) };
     offset += 12;
@@ -161,12 +155,10 @@ function parseOutcomes(
       case codes.other:
         return readKnown(false);
       case codes.throttled:
-        return { kind: "throttled", retryDelayMs: delayMsUntil(++tokensWanted) };
+        return { kind: "throttled" };
       case codes.full:
         return { kind: "full" };
       case codes.withheld:
-        // It will want its token when the whole is tried again.
-        tokensWanted++;
         return { kind: "withheld" };
       default:
         throw new Error("append-events.lua gave an unknown outcome");

@@ -2,6 +2,7 @@ import { SluiceError } from "../domain/errors.ts";
 import type { AppendOptions, AppendSequence, EventToAppend } from "../domain/ports.ts";
 import type { Entrance, Project } from "../domain/project.ts";
 import type { ChunkEvent } from "./append-events.ts";
+import { type ChunkPlaces, wholePlace } from "./chunk-places.ts";
 import type { ChunkSender } from "./chunk-sender.ts";
 import type { QueueBudget } from "./queue-budget.ts";
 import type { Reachability } from "./reachability.ts";
@@ -23,10 +24,14 @@ export interface AppendQueue {
     events: readonly EventToAppend[],
     options: AppendOptions,
   ): Promise<QueueAnswer>;
+  /** What is with Redis is OUTCOME_UNKNOWN at once; what waits, and all that comes, fails with SHUTTING_DOWN. */
+  giveUp(): void;
 }
 
 export interface AppendQueueOptions {
   readonly sender: ChunkSender;
+  /** Shared with the queues of other projects. */
+  readonly places: ChunkPlaces;
   readonly budget: QueueBudget;
   readonly reachability: Reachability;
   readonly limits: AppendQueueLimits;
@@ -40,11 +45,13 @@ export interface AppendQueueLimits extends ChunkLimits {
 }
 
 /** A queue for a project; it holds no timer while nothing waits for Redis to come back. */
-export function createAppendQueue({ sender, budget, reachability, limits }: AppendQueueOptions): AppendQueue {
+export function createAppendQueue({ sender, places, budget, reachability, limits }: AppendQueueOptions): AppendQueue {
   const queue = createSubmissionQueue(limits);
   const release = (event: EventToAppend) => budget.release(sizeOf(event));
   // With rate limits a sequence has one chunk with Redis at a time: the next would overtake what this one is denied.
   const busySequences = new Set<AppendSequence>();
+  const partsInFlight = new Set<Part>();
+  const givenUp = new AbortController();
   let isFlushScheduled = false;
   let isOutageLong = false;
   let outageTimer: NodeJS.Timeout | undefined;
@@ -60,33 +67,44 @@ export function createAppendQueue({ sender, budget, reachability, limits }: Appe
   }
 
   function flush(): void {
-    while (reachability.isReachable() && !queue.isEmpty() && mayAppend()) {
-      const parts = queue.takeChunk(busySequences);
-      if (parts.length === 0) break;
-      void append(parts);
-    }
-    if (!reachability.isReachable() && !queue.isEmpty()) waitOutOutage();
+    if (mayAppend()) places.ask(appendNext);
+    else if (!reachability.isReachable() && !queue.isEmpty()) waitOutOutage();
+  }
+
+  /** Says what it took of a place. */
+  function appendNext(): number {
+    const parts = mayAppend() ? queue.takeChunk(busySequences) : [];
+    const [first] = parts;
+    if (first === undefined) return 0;
+    const taken = placeOf(parts, limits);
+    void append(first.submission.project, parts).finally(() => {
+      places.free(taken);
+      flush();
+    });
+    flush();
+    return taken;
   }
 
   function mayAppend(): boolean {
-    if (sender.isInDoubt()) return false;
+    if (!reachability.isReachable() || queue.isEmpty() || sender.isInDoubt()) return false;
     const inFlight = sender.inFlight();
     return inFlight === 0 || (inFlight < limits.chunksInFlight && queue.hasFullChunk());
   }
 
-  async function append(parts: readonly Part[]): Promise<void> {
-    const project = parts[0]?.submission.project;
-    if (project === undefined) return;
+  async function append(project: Project, parts: readonly Part[]): Promise<void> {
     const isLimited = project.settings.rateLimits.length > 0;
     if (isLimited) for (const { submission } of parts) busySequences.add(submission.sequence);
     const isAtomic = parts.some(({ submission }) => submission.isAtomic);
+    for (const part of parts) partsInFlight.add(part);
     const watching = new AbortController();
     try {
       const chunk = { project, events: parts.flatMap(toChunkEvents), isAtomic };
-      const { outcomes, quotas } = await sender.send(chunk, () => watchCallers(parts, watching.signal));
+      const reply = await sender.send(chunk, () =>
+        AbortSignal.any([givenUp.signal, watchCallers(parts, watching.signal)]),
+      );
       let next = 0;
       for (const { submission, start, end } of parts) {
-        submission.settle(start, outcomes.slice(next, next + end - start), quotas);
+        submission.settle(start, { ...reply, outcomes: reply.outcomes.slice(next, next + end - start) });
         next += end - start;
       }
     } catch (thrown) {
@@ -94,8 +112,8 @@ export function createAppendQueue({ sender, budget, reachability, limits }: Appe
       for (const { submission, start, end } of parts) submission.fail(start, end, error);
     } finally {
       watching.abort();
+      for (const part of parts) partsInFlight.delete(part);
       if (isLimited) for (const { submission } of parts) busySequences.delete(submission.sequence);
-      flush();
     }
   }
 
@@ -126,11 +144,20 @@ export function createAppendQueue({ sender, budget, reachability, limits }: Appe
       const size = events.reduce((sum, event) => sum + sizeOf(event), 0);
       const { isHeldBack = false, signal } = options;
       const isTaken = isHeldBack ? await budget.takeInTurn(size, signal) : budget.tryTake(size);
-      if (!isTaken) return { outcomes: events.map(() => ({ kind: "failed", error: refused(isHeldBack) })), quotas: [] };
+      if (!isTaken) return failed(events, refused(isHeldBack));
+      if (givenUp.signal.aborted) {
+        budget.release(size);
+        return failed(events, shuttingDown());
+      }
       const submission = createSubmission({ ...options, project, entrance, events, onSettled: release });
       queue.push(submission);
       scheduleFlush();
       return submission.answer;
+    },
+    giveUp() {
+      givenUp.abort();
+      for (const { submission, start, end } of partsInFlight) submission.fail(start, end, outcomeUnknown());
+      queue.failAll(shuttingDown());
     },
   };
 }
@@ -158,9 +185,28 @@ function toChunkEvents({ submission, start, end }: Part): ChunkEvent[] {
   return submission.events.slice(start, end).map((event) => ({ event, entrance }));
 }
 
+/** What a chunk takes of a place: by events or by bytes, whichever it has more of. */
+function placeOf(parts: readonly Part[], { chunkEvents, chunkBytes }: ChunkLimits): number {
+  let count = 0;
+  let bytes = 0;
+  for (const { submission, start, end } of parts) {
+    count += end - start;
+    for (let i = start; i < end; i++) bytes += submission.events[i]?.bytes.length ?? 0;
+  }
+  return Math.ceil(wholePlace * Math.max(count / chunkEvents, bytes / chunkBytes));
+}
+
 /** What an event costs in memory while it waits: its bytes, and the objects around it. */
 function sizeOf(event: EventToAppend): number {
   return event.bytes.length + 200;
+}
+
+function failed(events: readonly EventToAppend[], error: SluiceError): QueueAnswer {
+  return { outcomes: events.map(() => ({ kind: "failed", error })), quotas: [] };
+}
+
+function shuttingDown(): SluiceError {
+  return new SluiceError("SHUTTING_DOWN", "the server is shutting down");
 }
 
 /** Only a caller that has gone stops waiting for room. */

@@ -3,13 +3,13 @@ import type { AppendCall, AppendEvents, Chunk, ChunkReply } from "./append-event
 import { encodeAppendCall } from "./append-events.ts";
 import type { Reachability } from "./reachability.ts";
 import { createRetryBudget } from "./retry-budget.ts";
-import { isRefusal, outcomeUnknown, storageUnavailable, toWriteError, wasSent } from "./storage-error.ts";
+import { isFault, isRefusal, outcomeUnknown, storageUnavailable, toWriteError, wasSent } from "./storage-error.ts";
 
 /** Sends the chunks of one project, a few at a time, until it is known what became of each. */
 export interface ChunkSender {
   /**
-   * Rejects with a SluiceError: OUTCOME_UNKNOWN when nobody wants to know any more, it took too long, or there were too
-   * many retries; anything else is certain not to have been stored. What `watchCallers` gives, which is asked for once the
+   * Rejects with a SluiceError: OUTCOME_UNKNOWN when nobody wants to know any more, it took too long, there were too many
+   * retries, or the script failed half-way; anything else is certain not to have been stored. What `watchCallers` gives, which is asked for once the
    * fate of the chunk is in doubt, is aborted when nobody wants to know any more.
    */
   send(chunk: Chunk, watchCallers: () => AbortSignal): Promise<ChunkReply>;
@@ -69,7 +69,7 @@ export function createChunkSender({
           return await appendEvents(call, true);
         } catch (thrown) {
           // A refusal says nothing of the attempts before: they may be on their way still.
-          if (isRefusal(thrown) && !mayBeStored) throw toWriteError(thrown);
+          if (isFault(thrown) || (isRefusal(thrown) && !mayBeStored)) throw toWriteError(thrown);
           lastCause = thrown;
           mayBeStored ||= wasSent(thrown);
           if (reachability.isReachable()) await sleep(pauseMs);
@@ -91,7 +91,7 @@ export function createChunkSender({
       inFlight++;
       try {
         const reply = await appendEvents(call, false).catch((thrown) => {
-          if (isRefusal(thrown)) throw toWriteError(thrown);
+          if (isFault(thrown) || isRefusal(thrown)) throw toWriteError(thrown);
           return resolve(call, thrown, watchCallers(), before);
         });
         budget.earn();

@@ -7,6 +7,7 @@ import type { AppendEvents } from "./append-events.ts";
 import { createAppendEvents, encodeAppendCall } from "./append-events.ts";
 import type { AppendQueue, AppendQueueLimits } from "./append-queue.ts";
 import { createAppendQueue } from "./append-queue.ts";
+import { createChunkPlaces } from "./chunk-places.ts";
 import { createChunkSender } from "./chunk-sender.ts";
 import { createJudge } from "./judge-outcomes.ts";
 import { projectKeys } from "./keys.ts";
@@ -26,6 +27,8 @@ export interface EventLogOptions {
 }
 
 export interface EventLogLimits extends AppendQueueLimits {
+  /** Chunks of all projects together that are with Redis at a time: so few that the last is answered soon. */
+  readonly totalChunksInFlight: number;
   /** How long the server tries to find out what became of a chunk whose reply was lost. */
   readonly resolveWaitMs: number;
   /** Bytes of a project's events that may wait for Redis. Above it, calls get OVERLOADED. */
@@ -38,16 +41,19 @@ const limitDefaults: EventLogLimits = {
   chunkEvents: 500,
   chunkBytes: 1 << 20,
   chunksInFlight: 4,
+  totalChunksInFlight: 12,
   outageWaitMs: 2000,
   resolveWaitMs: 10_000,
   projectQueueBytes: 32 << 20,
   queueBytes: 128 << 20,
 };
 
-/** An EventLog that can be emptied before its connections are closed. */
+/** An EventLog that can be ended before its connections are closed. */
 export interface RedisEventLog extends EventLog {
   /** Resolves when all that was submitted has its answer. */
   drain(): Promise<void>;
+  /** Answers at once for all that was submitted and will be: OUTCOME_UNKNOWN what is with Redis, the rest SHUTTING_DOWN. */
+  giveUp(): void;
 }
 
 /** The event log in Redis: appends by group commit, a queue for each project. */
@@ -58,9 +64,11 @@ export function createEventLog({ writeConnection, readConnection, limits: given 
   const reader = createReadEvents(readConnection);
   const judge = createJudge(reader.readAt);
   const sender = randomBytes(6).toString("base64url");
+  const places = createChunkPlaces(limits.totalChunksInFlight);
   const totalBudget = createQueueBudget(limits.queueBytes);
   const queues = new Map<string, { queue: AppendQueue; budget: QueueBudget }>();
   const pending = new Set<Promise<unknown>>();
+  let isGivenUp = false;
 
   writeConnection.on("ready", () => reachability.set(true));
   writeConnection.on("close", () => reachability.set(false));
@@ -71,8 +79,9 @@ export function createEventLog({ writeConnection, readConnection, limits: given 
       const budget = createQueueBudget(limits.projectQueueBytes, totalBudget);
       const { resolveWaitMs } = limits;
       const chunkSender = createChunkSender({ appendEvents, reachability, sender, resolveWaitMs });
-      entry = { queue: createAppendQueue({ sender: chunkSender, budget, reachability, limits }), budget };
+      entry = { queue: createAppendQueue({ sender: chunkSender, places, budget, reachability, limits }), budget };
       queues.set(project.name, entry);
+      if (isGivenUp) entry.queue.giveUp();
     }
     return entry;
   }
@@ -121,6 +130,10 @@ export function createEventLog({ writeConnection, readConnection, limits: given 
     async drain() {
       while (pending.size > 0) await Promise.all(pending);
     },
+    giveUp() {
+      isGivenUp = true;
+      for (const { queue } of queues.values()) queue.giveUp();
+    },
   };
 }
 
@@ -133,7 +146,9 @@ function reconnectOnSilence(redis: Redis, reachability: Reachability, appendEven
     try {
       return await appendEvents(call, isAgain);
     } catch (error) {
-      if (error instanceof Error && error.message === "Command timed out") {
+      const isSilent = error instanceof Error && error.message === "Command timed out";
+      // The others that are with it time out now too.
+      if (isSilent && reachability.isReachable()) {
         reachability.set(false);
         redis.disconnect(true);
       }

@@ -12,15 +12,17 @@ export type JudgeOutcomes = (
   outcomes: readonly QueueOutcome[],
 ) => Promise<AppendResult[]>;
 
+type ReadOriginal = (position: Position) => Promise<StoredEvent | undefined>;
+
 /** `readAt` gives the event at a position. */
 export function createJudge(
   readAt: (project: Project, position: Position) => Promise<StoredEvent | undefined>,
 ): JudgeOutcomes {
   /** Only a payload whose bytes differ is looked at: the same event may be encoded in several ways. */
   function judgeOne(
-    project: Project,
     event: EventToAppend,
     outcome: QueueOutcome | undefined,
+    readOriginal: ReadOriginal,
   ): AppendResult | Promise<AppendResult> {
     if (outcome === undefined) {
       return { kind: "failed", error: new SluiceError("INTERNAL", "the append queue skipped an event") };
@@ -31,19 +33,19 @@ export function createJudge(
       case "known":
         return outcome.isSamePayloadHash
           ? { kind: "duplicate", position: outcome.position }
-          : compareWithOriginal(project, event, outcome.position);
+          : compareWithOriginal(event, outcome.position, readOriginal);
       default:
         return outcome;
     }
   }
 
   async function compareWithOriginal(
-    project: Project,
     event: EventToAppend,
     position: Position,
+    readOriginal: ReadOriginal,
   ): Promise<AppendResult> {
     try {
-      const original = await readAt(project, position);
+      const original = await readOriginal(position);
       const isSame = original !== undefined && isSameEvent(withId(original), event.bytes);
       return isSame ? { kind: "duplicate", position } : { kind: "conflict" };
     } catch (cause) {
@@ -54,9 +56,21 @@ export function createJudge(
 
   return async (project, events, outcomes) => {
     const results: AppendResult[] = [];
+    const readOriginal = rememberLast((position) => readAt(project, position));
     // One by one: an original may have 800 KB, and a call can ask for 500 of them.
-    for (const [i, event] of events.entries()) results.push(await judgeOne(project, event, outcomes[i]));
+    for (const [i, event] of events.entries()) results.push(await judgeOne(event, outcomes[i], readOriginal));
     return results;
+  };
+}
+
+/** Does not read again what it read last: all events of a call may have one id. */
+function rememberLast(read: ReadOriginal): ReadOriginal {
+  let last: { readonly position: Position; readonly original: StoredEvent | undefined } | undefined;
+  return async (position) => {
+    if (last?.position.ms !== position.ms || last.position.seq !== position.seq) {
+      last = { position, original: await read(position) };
+    }
+    return last.original;
   };
 }
 

@@ -1,7 +1,7 @@
 import { ReplyError } from "ioredis";
 import { SluiceError } from "../domain/errors.ts";
 
-/** Replies with which Redis refuses a command before carrying it out: nothing was stored. */
+/** Replies with which Redis refuses a script before it has written anything: nothing was stored. They pass. */
 const refusals: Readonly<Record<string, "STORAGE_FULL" | "STORAGE_UNAVAILABLE">> = {
   OOM: "STORAGE_FULL",
   MISCONF: "STORAGE_UNAVAILABLE",
@@ -13,23 +13,30 @@ const refusals: Readonly<Record<string, "STORAGE_FULL" | "STORAGE_UNAVAILABLE">>
   CLUSTERDOWN: "STORAGE_UNAVAILABLE",
   TRYAGAIN: "STORAGE_UNAVAILABLE",
   NOAUTH: "STORAGE_UNAVAILABLE",
-  NOPERM: "STORAGE_UNAVAILABLE",
   WRONGPASS: "STORAGE_UNAVAILABLE",
 };
+
+/** The same for what only reads. A script may lack the permission for its last command, and have written before. */
+const readRefusals: typeof refusals = { ...refusals, NOPERM: "STORAGE_UNAVAILABLE" };
 
 /**
  * What a failed write means. Only a refusal of Redis itself, and a command that was never sent, are certain not to have
  * stored anything; every other failure is OUTCOME_UNKNOWN.
  */
 export function toWriteError(thrown: unknown): SluiceError {
-  const refusal = readRefusal(thrown);
+  const refusal = toRefusal(thrown, refusals);
   if (refusal !== undefined) return refusal;
   return wasSent(thrown) ? outcomeUnknown(thrown) : storageUnavailable(thrown);
 }
 
-/** Whether Redis said that it did not carry the command out. */
+/** Whether Redis said that it did not carry the write out. */
 export function isRefusal(thrown: unknown): boolean {
-  return readRefusal(thrown) !== undefined;
+  return toRefusal(thrown, refusals) !== undefined;
+}
+
+/** Whether Redis found fault with the write, perhaps half-way: it would again, and store again what comes before. */
+export function isFault(thrown: unknown): boolean {
+  return thrown instanceof ReplyError && !isRefusal(thrown);
 }
 
 /** Whether a command that failed may have reached Redis. */
@@ -38,7 +45,7 @@ export function wasSent(thrown: unknown): boolean {
 }
 
 /** The events may or may not be stored. */
-export function outcomeUnknown(cause: unknown): SluiceError {
+export function outcomeUnknown(cause?: unknown): SluiceError {
   return new SluiceError("OUTCOME_UNKNOWN", "storage did not answer: send the events again with the same ids", {
     cause,
   });
@@ -46,7 +53,7 @@ export function outcomeUnknown(cause: unknown): SluiceError {
 
 /** What a failed read means: try again, unless Redis has a fault to find with the command. */
 export function toReadError(thrown: unknown): SluiceError {
-  const refusal = readRefusal(thrown);
+  const refusal = toRefusal(thrown, readRefusals);
   if (refusal !== undefined) return refusal;
   if (thrown instanceof ReplyError) return new SluiceError("INTERNAL", "internal error", { cause: thrown });
   return storageUnavailable(thrown);
@@ -57,10 +64,10 @@ export function storageUnavailable(cause?: unknown): SluiceError {
   return new SluiceError("STORAGE_UNAVAILABLE", "storage does not answer", { cause });
 }
 
-function readRefusal(thrown: unknown): SluiceError | undefined {
+function toRefusal(thrown: unknown, reasons: typeof refusals): SluiceError | undefined {
   if (!(thrown instanceof Error && thrown instanceof ReplyError)) return undefined;
   const code = /^[A-Z]+/.exec(thrown.message)?.[0] ?? "";
-  const reason = refusals[code];
+  const reason = reasons[code];
   if (reason === "STORAGE_FULL") return new SluiceError(reason, "storage is full", { cause: thrown });
   return reason === undefined ? undefined : storageUnavailable(thrown);
 }

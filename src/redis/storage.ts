@@ -18,6 +18,8 @@ export interface Storage {
   readonly pageTokens: PageTokens;
   readonly rejectedEvents: RejectedEvents;
   isReachable(): boolean;
+  /** Answers at once for what is on its way to the log, as far as it can; nothing more is stored. */
+  giveUp(): void;
   /** Waits for what is on its way, at most this long, and closes the connections. */
   close(drainMs: number): Promise<void>;
 }
@@ -68,6 +70,7 @@ export async function openStorage({ address, logger, onChange, signal, limits }:
       pageTokens: createPageTokens(() => secret),
       rejectedEvents,
       isReachable: () => connections.every((connection) => connection.status === "ready"),
+      giveUp: log.giveUp,
       async close(drainMs) {
         const drained = Promise.all([log.drain(), rejectedEvents.drain()]);
         await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, drainMs).unref())]);

@@ -2,11 +2,12 @@ import { SluiceError } from "../domain/errors.ts";
 import type { AppendOptions, AppendSequence, EventToAppend } from "../domain/ports.ts";
 import type { Entrance, Project } from "../domain/project.ts";
 import type { Quota } from "../domain/quota.ts";
-import type { ChunkOutcome } from "./append-events.ts";
+import type { ChunkOutcome, ChunkReply } from "./append-events.ts";
 
 /** What became of an event in the queue; a failed one was not stored unless its error says OUTCOME_UNKNOWN. */
 export type QueueOutcome =
-  | Exclude<ChunkOutcome, { kind: "full" }>
+  | Exclude<ChunkOutcome, { kind: "full" | "throttled" }>
+  | { readonly kind: "throttled"; readonly retryDelayMs: number }
   | { readonly kind: "failed"; readonly error: SluiceError };
 
 /** What became of a submission's events, in order, and what the project's rate limits had left at the end. */
@@ -28,8 +29,8 @@ export interface Submission {
   next: number;
   /** Once every event has its outcome. */
   readonly answer: Promise<QueueAnswer>;
-  /** Settles events from an index on, as a chunk's reply says. Events that have their outcome keep it. */
-  settle(start: number, outcomes: readonly ChunkOutcome[], quotas: readonly Quota[]): void;
+  /** Settles events from an index on, as a chunk's reply says of them. Events that have their outcome keep it. */
+  settle(start: number, reply: ChunkReply): void;
   /** Throttles a range of events. */
   throttle(start: number, end: number, retryDelayMs: number): void;
   /** Fails a range of events, and with them their sequence. */
@@ -82,12 +83,20 @@ export function createSubmission(options: SubmissionOptions): Submission {
     sequence,
     next: 0,
     answer: promise,
-    settle(start, settled, quotasThen) {
-      quotas = quotasThen;
-      for (const [n, outcome] of settled.entries()) {
-        if (outcome.kind === "throttled") sequence.throttledMs = outcome.retryDelayMs;
-        if (outcome.kind === "full") fail(start + n, start + n + 1, projectFull());
-        else settleOne(start + n, outcome);
+    settle(start, reply) {
+      quotas = reply.quotas;
+      let tokensWanted = 0;
+      for (const [n, outcome] of reply.outcomes.entries()) {
+        // What is withheld will want its token when the whole is tried again.
+        if (outcome.kind === "throttled" || outcome.kind === "withheld") tokensWanted++;
+        if (outcome.kind === "full") {
+          fail(start + n, start + n + 1, projectFull());
+        } else if (outcome.kind === "throttled") {
+          sequence.throttledMs = reply.delayMsUntil(tokensWanted);
+          settleOne(start + n, { kind: "throttled", retryDelayMs: sequence.throttledMs });
+        } else {
+          settleOne(start + n, outcome);
+        }
       }
     },
     throttle(start, end, retryDelayMs) {

@@ -1,3 +1,4 @@
+import { status } from "@grpc/grpc-js";
 import { describe, expect, it } from "vitest";
 import { Outcome } from "../../gen/sluice/v1/event_service_pb.ts";
 import { GrpcEventClient, readErrorDetails } from "../support/grpc-event-client.ts";
@@ -5,6 +6,7 @@ import { useSluice } from "../support/sluice-process.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const sluice = useSluice();
+const silenced = useSluice();
 
 async function listAllIds(client: GrpcEventClient): Promise<string[]> {
   const ids: string[] = [];
@@ -57,5 +59,35 @@ describe("a Redis that is killed again and again", () => {
     expect([...acked].filter((id) => !storedSet.has(id))).toEqual([]);
     expect(stored.filter((id) => !offered.has(id))).toEqual([]);
     expect(acked.size).toBeGreaterThan(500);
+  });
+});
+
+describe("a Redis that is silent while the server shuts down", () => {
+  it("leaves no call without its outcome", async () => {
+    await silenced.start();
+    const client = new GrpcEventClient(silenced.grpcAddress, silenced.key);
+    const { redisPid } = silenced;
+    process.kill(redisPid, "SIGSTOP");
+
+    const stream = client.openTrackBatch();
+    stream.call.write({ events: [{ id: "a", name: "n" }] });
+    const errorOf = (response: Promise<unknown>) =>
+      response.then(
+        () => {},
+        (error: unknown) => error,
+      );
+    const calls = [stream.response, client.track({ event: { id: "b", name: "n" } })].map(errorOf);
+    await waitUntil(() => silenced.log.includes("connection to Redis lost"));
+    const ended = silenced.end("SIGTERM");
+    const errors = await Promise.all(calls);
+    process.kill(redisPid, "SIGCONT");
+    client.close();
+
+    const [batch, single] = errors.map(readErrorDetails);
+    for (const error of errors) expect(error).toMatchObject({ code: status.UNAVAILABLE });
+    expect(batch?.summary).toMatchObject({ acceptedCount: 0n, nextIndex: 0n });
+    expect([batch?.reason, single?.reason]).toContain("OUTCOME_UNKNOWN");
+    expect(single?.reason).toBeDefined();
+    expect(await ended).toBe(0);
   });
 });

@@ -59,6 +59,21 @@ describe("createAppendQueue", () => {
     expect(await countScriptCalls()).toBe(before);
   });
 
+  it("tells each call how long its own events have to wait, not those that it shares a chunk with", async () => {
+    await using opened = await openEventLog(redis.socketPath);
+    const project = newProject({ rateLimits: [{ events: 500, perMs: 500_000 }] });
+    await opened.append(project, some(500));
+    const before = await countScriptCalls();
+
+    const calls = await Promise.all([opened.append(project, some(300)), opened.append(project, some(1))]);
+
+    const delays = calls.map(({ results }) => results.map((one) => (one.kind === "throttled" ? one.retryDelayMs : 0)));
+    expect(await countScriptCalls()).toBe(before + 1);
+    expect(delays[1]).toEqual([delays[0]?.[0]]);
+    expect(delays[1]?.[0]).toBeLessThanOrEqual(1000);
+    expect(delays[0]?.[299]).toBeGreaterThan(290_000);
+  });
+
   it("fails the rest of a sequence once the project is full", async () => {
     await using opened = await openEventLog(redis.socketPath, { chunkEvents: 4, chunksInFlight: 1 });
     const project = newProject({ eventsMax: 3 });

@@ -9,7 +9,7 @@ import { waitUntil } from "../support/wait-until.ts";
 const lost = () => new Error("Connection is closed.");
 const notSent = () => new Error("Stream isn't writeable and enableOfflineQueue options is false");
 const refused = (text: string): Error => Object.assign(new ReplyError(), { message: text });
-const stored: ChunkReply = { outcomes: [], quotas: [] };
+const stored: ChunkReply = { outcomes: [], quotas: [], delayMsUntil: () => 0 };
 
 /** A sender whose Redis answers the attempts with these, in their order: an error, or the reply of a stored chunk. */
 function setUp(answers: (Error | typeof stored)[] = [], resolveWaitMs = 10_000) {
@@ -59,6 +59,21 @@ describe("createChunkSender", () => {
     const retry = setUp([lost(), refused(text), refused(text)]);
     expect(await retry.send()).toBe(stored);
     expect(retry.attempts.map(({ isAgain }) => isAgain)).toEqual([false, true, true, true]);
+  });
+
+  it.each([
+    "WRONGTYPE Operation against a key holding the wrong kind of value",
+    "NOPERM ACL failure in script",
+    "ERR user_script: something is wrong",
+    "STALE a later call was answered",
+  ])("gives up at once with OUTCOME_UNKNOWN on %s, which may come after something was stored", async (text) => {
+    const first = setUp([refused(text)]);
+    await expect(first.send()).rejects.toMatchObject({ reason: "OUTCOME_UNKNOWN" });
+    expect(first.attempts).toHaveLength(1);
+
+    const retry = setUp([lost(), refused(text)]);
+    await expect(retry.send()).rejects.toMatchObject({ reason: "OUTCOME_UNKNOWN" });
+    expect(retry.attempts).toHaveLength(2);
   });
 
   it("sends a chunk again as the same call, and the next one in its slot as a later one", async () => {
@@ -119,9 +134,9 @@ describe("createChunkSender", () => {
   });
 
   it("gives up with OUTCOME_UNKNOWN when its retries are used up, and earns one with every ten chunks stored", async () => {
-    const scriptError = refused("ERR user_script: something is wrong");
+    const busy = refused("BUSY Redis is busy running a script");
     const successes = Array.from({ length: 10 }, () => stored);
-    const faults = Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? lost() : scriptError));
+    const faults = Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? lost() : busy));
     const { send, attempts } = setUp([...faults, lost(), lost(), ...successes, lost(), stored]);
 
     await expect(send()).rejects.toMatchObject({ reason: "OUTCOME_UNKNOWN" });

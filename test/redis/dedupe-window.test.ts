@@ -76,16 +76,20 @@ describe("dedupe window", () => {
     expect(await append(["a"])).toEqual(["added"]);
   });
 
-  it("reads an id for as long as it was promised after the window was made shorter", async () => {
-    const { append, advance } = setUp();
+  it("takes a shorter window up with the next generation, and reads an id for as long as it was promised", async () => {
+    const { append, advance, generation } = setUp();
     await append(["a"]);
 
     await advance(0.5 * hourMs);
     expect(await append(["a", "b"], hourMs / 10)).toEqual(["known", "added"]);
     await advance(0.45 * hourMs);
+    expect(await append(["a", "b"], hourMs / 10)).toEqual(["known", "known"]);
+    expect(await generation()).toBe(0);
 
-    expect(await append(["a"], hourMs / 10)).toEqual(["known"]);
-    expect(await append(["b"], hourMs / 10)).toEqual(["added"]);
+    await advance(0.1 * hourMs);
+    expect(await append(["c", "a", "b"], hourMs / 10)).toEqual(["added", "known", "known"]);
+    await advance(0.25 * hourMs);
+    expect(await append(["c", "a"], hourMs / 10)).toEqual(["added", "known"]);
   });
 
   it("begins a generation when the window is made longer, and loses nothing", async () => {
@@ -108,6 +112,22 @@ describe("dedupe window", () => {
 
     expect(await generation()).toBe(1);
     expect(await append([..."abcdefgh"], hourMs)).toEqual(Array.from("abcdefgh", () => "known"));
+  });
+
+  it("looks at a few generations only while servers differ about the window for long", async () => {
+    const { append, advance, connection, keys } = setUp();
+
+    const olderCounts: number[] = [];
+    for (let hour = 0; hour < 100; hour++) {
+      for (const windowHours of [1, 10, 3]) {
+        await append([`${hour}/${windowHours}`], windowHours * hourMs);
+        await advance(hourMs / 3);
+      }
+      const older = await connection.hget(keys.meta, "older");
+      olderCounts.push(older?.match(/:/g)?.length ?? 0);
+    }
+
+    expect(Math.max(...olderCounts)).toBeLessThanOrEqual(4);
   });
 
   it("keeps a generation that begins in the same millisecond as the one before", async () => {

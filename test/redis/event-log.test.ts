@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { parseCursor, toCursor } from "../../src/domain/cursor.ts";
 import type { Project } from "../../src/domain/project.ts";
 import type { EventLogLimits, RedisEventLog } from "../../src/redis/event-log.ts";
+import { eventWithoutId } from "../support/chunk-appender.ts";
 import { encodeEvent, eventToAppend, newProject } from "../support/events.ts";
 import { endsOf, openEventLog } from "../support/open-event-log.ts";
 import { useRedis } from "../support/use-redis.ts";
@@ -95,6 +96,20 @@ describe("EventLog.append", () => {
     expect(endsOf(await log.append(project, "grpc", [eventToAppend("a")]))).toEqual(["accepted"]);
   });
 
+  it("stores no event twice, not even one without an id, when its script fails half-way", async () => {
+    await using opened = await openLog();
+    const { log, writeConnection } = opened;
+    const project = newProject();
+    await writeConnection.acl("SETUSER", "default", "-pexpire");
+
+    const results = await log.append(project, "grpc", [eventWithoutId(), eventToAppend("a")]);
+    await writeConnection.acl("SETUSER", "default", "+pexpire");
+
+    expect(endsOf(results)).toEqual(["OUTCOME_UNKNOWN", "OUTCOME_UNKNOWN"]);
+    expect(await log.count(project)).toBe(1);
+    expect(endsOf(await log.append(project, "grpc", [eventToAppend("a")]))).toEqual(["accepted"]);
+  });
+
   it("waits for a Redis that restarts, and has every acknowledged event afterwards", async () => {
     await using opened = await openLog({ outageWaitMs: 10_000 });
     const { log, writeConnection } = opened;
@@ -159,6 +174,49 @@ describe("EventLog.append", () => {
 
     expect(endsOf(await call)).toEqual(["accepted"]);
     expect((await Promise.all(streams)).flatMap(endsOf)).toEqual(Array.from({ length: 100 }, () => "accepted"));
+  });
+
+  it("answers an idle project within a round, while 200 others have four chunks each to store", async () => {
+    await using opened = await openLog({ chunkEvents: 5, totalChunksInFlight: 3 });
+    const { append, writeConnection } = opened;
+    const someEvents = () => Array.from({ length: 5 }, () => eventWithoutId());
+    let lostCount = 0;
+    writeConnection.on("close", () => lostCount++);
+    let busyCount = 0;
+
+    const busy = Array.from({ length: 200 }, () => newProject()).flatMap((project) =>
+      Array.from({ length: 4 }, async () => {
+        const appended = await append(project, someEvents());
+        busyCount++;
+        return appended;
+      }),
+    );
+    const idle = await append(newProject(), [eventToAppend("a")]);
+    const busyCountThen = busyCount;
+
+    expect(endsOf(idle)).toEqual(["accepted"]);
+    expect(busyCountThen).toBeLessThan(210);
+    expect(new Set((await Promise.all(busy)).flatMap(endsOf))).toEqual(new Set(["accepted"]));
+    expect(lostCount).toBe(0);
+  });
+
+  it("connects anew once, however many chunks Redis is silent about", async () => {
+    await using opened = await openLog();
+    const { append, writeConnection } = opened;
+    let disconnects = 0;
+    const disconnect = writeConnection.disconnect.bind(writeConnection);
+    writeConnection.disconnect = (reconnect) => {
+      if (reconnect) disconnects++;
+      disconnect(reconnect);
+    };
+    redis.pause();
+    const silent = Array.from({ length: 20 }, () => append(newProject(), [eventToAppend("a")]));
+    await waitUntil(() => writeConnection.status !== "ready");
+
+    redis.resume();
+
+    expect((await Promise.all(silent)).flatMap(endsOf)).toEqual(Array.from({ length: 20 }, () => "accepted"));
+    expect(disconnects).toBe(1);
   });
 
   it("stores nothing behind a chunk that failed, neither of its call nor of its sequence", async () => {

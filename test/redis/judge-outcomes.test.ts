@@ -37,4 +37,28 @@ describe("createJudge", () => {
   ])("%s", async (_, outcome, readOriginal, end, reads) => {
     expect(await judgeOne(outcome, readOriginal)).toEqual({ end, reads });
   });
+
+  it("reads an original once for the events that come with its id one after the other", async () => {
+    const reads: number[] = [];
+    const judge = createJudge(async (_, { seq }) => {
+      reads.push(seq);
+      return original(seq);
+    });
+    const seqs = [1, 1, 1, 2, 2, 1];
+    const outcomes = seqs.map((seq): QueueOutcome => {
+      return { kind: "known", position: { ...position, seq }, isSamePayloadHash: false };
+    });
+
+    const results = await judge(
+      newProject(),
+      seqs.map(() => eventToAppend("a", { value: 1 })),
+      outcomes,
+    );
+
+    expect(endsOf({ results, quotas: [] })).toEqual([
+      ...["duplicate", "duplicate", "duplicate"],
+      ...["conflict", "conflict", "duplicate"],
+    ]);
+    expect(reads).toEqual([1, 2, 1]);
+  });
 });

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Appended, AppendOptions, EventToAppend } from "../../src/domain/ports.ts";
 import type { Project } from "../../src/domain/project.ts";
 import type { EventLogLimits } from "../../src/redis/event-log.ts";
+import { projectKeys } from "../../src/redis/keys.ts";
 import { eventWithoutId } from "../support/chunk-appender.ts";
 import { eventToAppend, newProject } from "../support/events.ts";
 import { endsOf, openEventLog, placesOf } from "../support/open-event-log.ts";
@@ -330,6 +331,54 @@ describe("a chunk in doubt", () => {
     const calls = await Promise.all([appended, behind]);
     expect(calls.flatMap(endsOf)).toEqual(allAccepted(4));
     expect(calls.flatMap(placesOf)).toEqual(calls.flatMap(placesOf).toSorted());
+  });
+
+  it.each([
+    ["is in doubt", true],
+    ["has no answer yet", false],
+  ])("is OUTCOME_UNKNOWN at once when the log gives up while it %s", async (_, isInDoubt) => {
+    await using opened = await openLog({ chunkEvents: 2, chunksInFlight: 1, projectQueueBytes: 5_000 });
+    const { append, appendHeld, log, writeConnection } = opened;
+    const project = newProject();
+    const { appended } = await appendHeld(project, given("a", "b", "c"));
+    const waiting = append(project, given("d"));
+    const heldBack = Promise.all(assigned(20).map((event) => append(project, [event], { isHeldBack: true })));
+    if (isInDoubt) await redis.kill();
+    await waitUntil(() => (writeConnection.status === "ready") !== isInDoubt);
+
+    let isAnswered = false;
+    void appended.then(() => {
+      isAnswered = true;
+    });
+
+    log.giveUp();
+    await nextPass();
+
+    expect(isAnswered).toBe(true);
+    expect(endsOf(await appended)).toEqual(["OUTCOME_UNKNOWN", "OUTCOME_UNKNOWN", "SHUTTING_DOWN"]);
+    expect(endsOf(await waiting)).toEqual(["SHUTTING_DOWN"]);
+    expect(new Set((await heldBack).flatMap(endsOf))).toEqual(new Set(["SHUTTING_DOWN"]));
+    for (const late of [project, newProject()]) {
+      expect(endsOf(await append(late, given("late")))).toEqual(["SHUTTING_DOWN"]);
+    }
+  });
+
+  it("is not sent again once the log has given up", async () => {
+    await using opened = await openLog();
+    const { appendHeld, log, writeConnection } = opened;
+    const project = newProject();
+    const { appended } = await appendHeld(project, given("a"));
+    await redis.kill();
+    await waitUntil(() => writeConnection.status !== "ready");
+    log.giveUp();
+    await appended;
+    proxy.isHolding = false;
+
+    await redis.start();
+    await waitUntil(() => writeConnection.status === "ready");
+
+    // On the connection by which it would have been sent.
+    expect(await writeConnection.xlen(projectKeys(project.name).events)).toBe(0);
   });
 
   it("is waited for by drain", async () => {

@@ -100,17 +100,16 @@ describe("rate limits", () => {
     expect(outcomes.filter(({ kind }) => kind === "added")).toHaveLength(1);
   });
 
-  it("name the delay after which there are tokens, for each event that was throttled", async () => {
+  it("name the delay after which there are so many tokens", async () => {
     const { offer, setClock } = setUp({ events: 7, perMs: 59_000 }, { events: 40, perMs: hourMs });
     await offer(7);
 
     for (const count of [1, 3, 7]) {
-      const { outcomes } = await offer(9);
-      const delays = outcomes.map((outcome) => (outcome.kind === "throttled" ? outcome.retryDelayMs : 0));
-      expect(delays).toEqual(delays.toSorted((a, b) => a - b));
-      expect(delays[8]).toBe(delays[6]);
+      const { delayMsUntil } = await offer(9);
+      expect(delayMsUntil(count)).toBeGreaterThan(delayMsUntil(count - 1));
+      expect(delayMsUntil(9)).toBe(delayMsUntil(7));
 
-      await setClock(delays[count - 1] ?? 0);
+      await setClock(delayMsUntil(count));
 
       expect(addedCount(await offer(count))).toBe(count);
     }
@@ -134,49 +133,100 @@ describe("rate limits", () => {
     expect(count).toBe(most);
   });
 
-  it("go on refilling after the clock was set back", async () => {
-    const { offer, setClock } = setUp({ events: 10, perMs: 50_000 });
+  it.each([50_000, hourMs, 365 * 24 * hourMs])("mint nothing while the clock swings by %i ms", async (swingMs) => {
+    const { offer, setClock } = setUp({ events: 5, perMs: 50_000 });
+    let count = addedCount(await offer(10));
+
+    for (let i = 0; i < 10; i++) {
+      await setClock(i % 2 === 0 ? -swingMs : swingMs);
+      count += addedCount(await offer(10));
+    }
+
+    expect(count).toBe(5);
+  });
+
+  const year = 365 * 24;
+
+  it.each([
+    ["an hour, for those who wait less than that", 1, 0.5, 5],
+    ["an hour, but for what it was ahead, for those who wait longer", 1, 1.5, 5],
+    ["an hour, for those who wait much longer", 1, 24, 10],
+    ["a year, for those who wait", year, 0.7, 7],
+    ["a year, for those who wait a year", year, year - 1, 10],
+  ])("go on refilling after the clock was corrected back by %s", async (_, backHours, waitHours, count) => {
+    const { offer, setClock } = setUp({ events: 10, perMs: hourMs });
     await offer(10);
-    await setClock(-hourMs);
+    await setClock(-backHours * hourMs);
     expect(addedCount(await offer(10))).toBe(0);
 
-    await setClock(25_000);
+    await setClock(waitHours * hourMs);
 
+    expect(addedCount(await offer(20))).toBe(count);
+    await setClock(hourMs / 2);
     expect(addedCount(await offer(10))).toBe(5);
   });
 
-  it("go on refilling slowly after the clock was set back, for those who keep asking", async () => {
+  it.each([
+    [1, 30_000],
+    [year, 30_000],
+    [year, 70_000],
+    [year, 300_000],
+  ])("go on refilling, set back by %i h, for those who ask every %i ms and are refused", async (hours, everyMs) => {
     const { offer, setClock } = setUp({ events: 10, perMs: hourMs });
     await offer(10);
-    await setClock(-hourMs);
+    await setClock(-hours * hourMs);
 
-    const counts: number[] = [];
+    let count = 0;
     for (let i = 0; i < 25; i++) {
-      counts.push(addedCount(await offer(1)));
-      await setClock(30_000);
+      count += addedCount(await offer(1));
+      await setClock(everyMs);
     }
 
-    expect(counts.filter((count) => count > 0)).toHaveLength(2);
-    expect(counts[12]).toBe(1);
+    expect(count).toBe(Math.floor((24 * everyMs * 10) / hourMs));
   });
 
-  it("mint no more than the clock was ever ahead, however it is set", async () => {
-    const jump = fc.integer({ min: -180, max: 180 }).filter((minutes) => Math.abs(minutes) > 1);
+  const anyMinutes = (max: number) => fc.integer({ min: 0, max });
+
+  it("mint no more than the clock goes beyond where it was, however far it is set back before", async () => {
+    const swing = fc.record({ back: fc.array(anyMinutes(180), { maxLength: 3 }), beyond: anyMinutes(30) });
     await fc.assert(
-      fc.asyncProperty(fc.array(jump, { maxLength: 20 }), fc.integer({ min: 1, max: 400 }), async (jumps, events) => {
+      fc.asyncProperty(fc.array(swing, { maxLength: 8 }), fc.integer({ min: 1, max: 400 }), async (swings, events) => {
         const { offer, setClock, connection } = setUp({ events, perMs: hourMs });
         let count = addedCount(await offer(500));
-        let atMinutes = 0;
-        let mostMinutes = 0;
-        for (const minutes of jumps) {
-          await setClock(minutes * 60_000);
-          atMinutes += minutes;
-          mostMinutes = Math.max(mostMinutes, atMinutes);
+        let minutes = 0;
+        for (const { back, beyond } of swings) {
+          for (const step of back) {
+            await setClock(-step * 60_000);
+            count += addedCount(await offer(500));
+          }
+          await setClock((back.reduce((sum, step) => sum + step, 0) + beyond) * 60_000);
           count += addedCount(await offer(500));
+          minutes += beyond;
         }
         connection.disconnect();
         // One more for the time that the test takes.
-        expect(count).toBeLessThanOrEqual(events + Math.ceil((events * mostMinutes) / 60) + 1);
+        expect(count).toBeLessThanOrEqual(events + Math.ceil((events * minutes) / 60) + 1);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("lose no more refill than the clock was set back by, once, however long anyone waits", async () => {
+    const waits = fc.array(anyMinutes(60), { maxLength: 20 });
+    await fc.assert(
+      fc.asyncProperty(anyMinutes(10_000), waits, fc.integer({ min: 1, max: 400 }), async (back, steps, events) => {
+        const { offer, setClock, connection } = setUp({ events, perMs: hourMs });
+        await offer(500);
+        await setClock(-back * 60_000);
+        let count = addedCount(await offer(500));
+        for (const step of steps) {
+          await setClock(step * 60_000);
+          count += addedCount(await offer(500));
+        }
+        connection.disconnect();
+        const minutes = steps.reduce((sum, step) => sum + step, 0);
+        expect(count).toBeGreaterThanOrEqual(Math.floor((events * (minutes - back)) / 60) - 1);
+        expect(count).toBeLessThanOrEqual(Math.ceil((events * minutes) / 60) + 1);
       }),
       { numRuns: 60 },
     );

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SluiceError } from "../../src/domain/errors.ts";
 import type { AppendSequence } from "../../src/domain/ports.ts";
+import type { ChunkOutcome, ChunkReply } from "../../src/redis/append-events.ts";
 import type { Part, QueueAnswer, SubmissionOptions } from "../../src/redis/submission.ts";
 import { createSubmission } from "../../src/redis/submission.ts";
 import { createSubmissionQueue } from "../../src/redis/submission-queue.ts";
@@ -17,6 +18,12 @@ function submissionOf(ids: readonly string[], options: Partial<SubmissionOptions
 
 const idsOf = (parts: readonly Part[]) =>
   parts.flatMap(({ submission, start, end }) => submission.events.slice(start, end).map(({ id }) => id));
+/** Of a chunk, when a token comes back every 7 ms. */
+const replyOf = (...kinds: ("withheld" | "throttled" | "full")[]): ChunkReply => ({
+  outcomes: kinds.map((kind): ChunkOutcome => ({ kind })),
+  quotas: [],
+  delayMsUntil: (tokens) => 7 * tokens,
+});
 const ends = ({ outcomes }: QueueAnswer) =>
   outcomes.map((outcome) => (outcome.kind === "failed" ? outcome.error.reason : outcome.kind));
 
@@ -152,7 +159,7 @@ describe("createSubmission", () => {
     let released = 0;
     const submission = submissionOf(["a", "b"], { onSettled: () => released++ });
     submission.fail(0, 1, new SluiceError("OUTCOME_UNKNOWN", "gone"));
-    submission.settle(0, [{ kind: "withheld" }, { kind: "withheld" }], []);
+    submission.settle(0, replyOf("withheld", "withheld"));
     submission.throttle(0, 2, 5);
 
     expect(ends(await submission.answer)).toEqual(["OUTCOME_UNKNOWN", "withheld"]);
@@ -162,7 +169,7 @@ describe("createSubmission", () => {
   it("does not fail its sequence with what comes after every event is settled", () => {
     const sequence: AppendSequence = {};
     const submission = submissionOf(["a"], { sequence });
-    submission.settle(0, [{ kind: "withheld" }], []);
+    submission.settle(0, replyOf("withheld"));
 
     submission.fail(0, 1, new SluiceError("OUTCOME_UNKNOWN", "gone"));
 
@@ -171,11 +178,22 @@ describe("createSubmission", () => {
 
   it("takes its sequence's fate from its own: failed when the project is full, throttled without a token", () => {
     const full: AppendSequence = {};
-    submissionOf(["a"], { sequence: full }).settle(0, [{ kind: "full" }], []);
+    submissionOf(["a"], { sequence: full }).settle(0, replyOf("full"));
     const throttled: AppendSequence = {};
-    submissionOf(["a", "b"], { sequence: throttled }).settle(0, [{ kind: "throttled", retryDelayMs: 7 }], []);
+    submissionOf(["a", "b"], { sequence: throttled }).settle(0, replyOf("throttled"));
 
     expect(full.failure?.reason).toBe("STORAGE_FULL");
     expect(throttled).toEqual({ throttledMs: 7 });
+  });
+
+  it("names the time that its own events have to wait, those that were withheld too", async () => {
+    const submission = submissionOf(["a", "b", "c"]);
+    submission.settle(0, replyOf("withheld", "throttled", "throttled"));
+
+    expect((await submission.answer).outcomes).toEqual([
+      { kind: "withheld" },
+      { kind: "throttled", retryDelayMs: 14 },
+      { kind: "throttled", retryDelayMs: 21 },
+    ]);
   });
 });

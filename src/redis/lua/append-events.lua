@@ -43,13 +43,14 @@ local now_us = time[1] * 1000000 + time[2]
 local now_ms = math.floor(now_us / 1000)
 
 -- Generations of ids. An id is known for one window at least: it is looked for until two windows after its generation
--- began, and none is added once one window has passed. A window that got longer begins a generation, as the hashes of
--- this one expire too early for it; one that got shorter ends it sooner, but it is looked at as long as ever.
+-- began, and none is added once one window has passed, the one that the generation began with. A longer window begins a
+-- generation, as the hashes of this one expire too early for it; a shorter one waits for the next. So servers that differ
+-- about the window begin two generations in the longer one, and not one in each call.
 local known = call('HMGET', meta, 'epoch', 'generation', 'began_ms', 'window_ms', 'older')
 local generation, began_ms = tonumber(known[2]) or 0, tonumber(known[3]) or now_ms
 local generation_ms, older = tonumber(known[4]) or window_ms, known[5] or ''
 local is_meta_changed = not known[3]
-if now_ms - began_ms >= window_ms or window_ms > generation_ms then
+if now_ms - began_ms >= generation_ms or window_ms > generation_ms then
   older = older .. format(' %.0f:%.0f', generation, began_ms + 2 * generation_ms)
   generation, began_ms, generation_ms = generation + 1, now_ms, window_ms
   is_meta_changed = true
@@ -67,8 +68,9 @@ for one, until_ms in string.gmatch(older, '(%d+):(%d+)') do
 end
 local ttl_ms = 2 * generation_ms + 60000
 
--- Rate limits. `clock_us` + `ahead_us` never goes back: a clock that is set back stands still here, and when it is set
--- forward again, which one step of more than a minute is taken for, that does not fill the buckets once more.
+-- Rate limits. `clock_us` + `ahead_us` never goes back: a clock that is set back stands still here. When it is set forward
+-- again, which one step as large as `ahead_us` is taken for, that does not fill the buckets once more. Smaller steps are
+-- time that passes; so a clock that stays behind, however far, costs its buckets `ahead_us` of refill once, and no more.
 local limits, states, ahead_us, virtual_us = {}, nil, 0, 0
 local is_clock_off = false
 for tokens, period in string.gmatch(ARGV[6], '(%d+):(%d+)') do
@@ -82,7 +84,7 @@ if #limits > 0 then
   local step_us = now_us - (tonumber(states[1]) or now_us)
   is_clock_off = step_us < 0 or ahead_us > 0
   if step_us < 0 then ahead_us = ahead_us - step_us
-  elseif step_us >= 60000000 then ahead_us = ahead_us - math.min(ahead_us, step_us) end
+  elseif step_us >= ahead_us then ahead_us = 0 end
   virtual_us = now_us + ahead_us
 end
 
@@ -188,7 +190,7 @@ if #limits > 0 then
       state[#state + 1] = format('%.0f', virtual_us + refill_us)
     end
   end
-  -- While the clock is behind, refused calls tell that time passes: a long time without any would look like its return.
+  -- While the clock is behind, refused calls tell that time passes: as one step it could look like the clock's return.
   if added > 0 or is_clock_off then redis.pcall('HSET', quotas, unpack(state)) end
 end
 
