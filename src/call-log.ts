@@ -20,7 +20,10 @@ export interface CallRecord {
   readonly cause?: unknown;
 }
 
-/** Tells the operator of calls, and once a second of what storage said when it failed: failed ones a line each, the others at debug and summed up once a second at info. */
+/**
+ * Tells the operator of calls: failed ones a line each, up to a limit, the others at debug. Once a second it sums up
+ * those that went well, those that failed without a line of their own, and what storage said when it failed.
+ */
 export interface CallLog {
   record(call: CallRecord): void;
   /** Counts events by what became of them, for the summary. */
@@ -29,9 +32,17 @@ export interface CallLog {
   stop(): void;
 }
 
+/** Lines of failed calls between two summaries, and as many of faults of ours. */
+const failureLinesMax = 100;
+
+/** What a line each would tell nothing new of. Anyone can fail so as often as they like, without a key even. */
+const summedUp: ReadonlySet<ErrorReason | undefined> = new Set(["KEY_MISSING", "KEY_INVALID", "RATE_LIMITED"]);
+
 /** A line a call would cost 4 µs, a tenth of a unary call: hence the summary. */
 export function createCallLog(logger: Logger, summaryEveryMs = 1000): CallLog {
   let calls = new Map<string, number>();
+  let failures = new Map<string, number>();
+  let lines = { warn: 0, error: 0 };
   let events = new Map<string, number>();
   let causes = new Map<string, string>();
   const timer = setInterval(summarize, summaryEveryMs).unref();
@@ -39,24 +50,31 @@ export function createCallLog(logger: Logger, summaryEveryMs = 1000): CallLog {
   function summarize(): void {
     if (calls.size > 0 || events.size > 0)
       logger.info({ ...toField("calls", calls), ...toField("events", events) }, "served");
+    if (failures.size > 0) logger.warn(toField("failures", failures), "calls failed");
     if (causes.size > 0) logger.warn({ causes: Object.fromEntries(causes) }, "storage failed");
     calls = new Map();
+    failures = new Map();
+    lines = { warn: 0, error: 0 };
     events = new Map();
     causes = new Map();
   }
 
   return {
     record({ cause, durationMs, ...call }) {
+      const { method, code, reason, project } = call;
       const line = { ...call, durationMs: Math.round(durationMs * 10) / 10 };
-      if (call.code === "OK") {
-        calls.set(call.method, (calls.get(call.method) ?? 0) + 1);
+      const level = code === "INTERNAL" ? "error" : "warn";
+      if (code === "OK") {
+        count(calls, method);
         logger.debug(line, "call");
-      } else if (call.code === "INTERNAL") logger.error({ ...line, err: cause }, "call failed");
-      else logger.warn(line, "call failed");
+      } else if (summedUp.has(reason) || ++lines[level] > failureLinesMax) {
+        count(failures, [method, reason ?? code, project].filter(Boolean).join(" "));
+        logger.debug(line, "call failed");
+      } else logger[level](level === "error" ? { ...line, err: cause } : line, "call failed");
     },
     countOutcomes(outcomes) {
       for (const outcome of outcomes) {
-        events.set(outcome.kind, (events.get(outcome.kind) ?? 0) + 1);
+        count(events, outcome.kind);
         if (outcome.kind === "failed") causes.set(outcome.error.reason, describeCause(outcome.error.cause));
       }
     },
@@ -65,6 +83,10 @@ export function createCallLog(logger: Logger, summaryEveryMs = 1000): CallLog {
       summarize();
     },
   };
+}
+
+function count(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
 }
 
 /** What was said underneath, in few words. Not the error itself: those of Redis hold the command, and so payloads. */

@@ -50,8 +50,9 @@ function checkIdentities(identities: Event["identities"]): Violation | undefined
   const kinds = Object.keys(identities);
   if (kinds.length > limits.identityCount) return fault("identities", `has more than ${limits.identityCount} entries`);
   for (const kind of kinds) {
+    if (kind === "") return fault("identities", "has an entry without a kind");
     const violation =
-      checkText("identities", kind, 1, limits.identityKindLength) ??
+      checkText("identities", kind, 0, limits.identityKindLength) ??
       checkText(`identities["${kind}"]`, identities[kind] ?? "", 1, limits.identityLength);
     if (violation !== undefined) return violation;
   }

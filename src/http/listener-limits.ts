@@ -17,7 +17,7 @@ export interface ListenerLimits {
    * 75 s: longer than a TrackBatch stream may be silent, which ends that with a better answer.
    */
   readonly stallMs: number;
-  /** How long the rest of a request is read, and dropped, after its answer over HTTP/1.1. Default 2 s. */
+  /** How long the rest of a request is read, and dropped, after its answer. Default 2 s. */
   readonly lingerMs: number;
   /** For an HTTP/2 session without a call; one with a call has to answer a ping then. Default 5 min. */
   readonly sessionIdleMs: number;
@@ -25,6 +25,8 @@ export interface ListenerLimits {
   readonly pingMs: number;
   /** Age at which an HTTP/2 session is asked to go, give or take a tenth, so that balancers can move it. Default 30 min. */
   readonly sessionAgeMs: number;
+  /** How long its calls may go on after that. Default 5 min. */
+  readonly sessionAgeGraceMs: number;
 }
 
 /** The defaults. */
@@ -40,6 +42,7 @@ export const listenerLimits: ListenerLimits = {
   sessionIdleMs: 5 * 60_000,
   pingMs: 10_000,
   sessionAgeMs: 30 * 60_000,
+  sessionAgeGraceMs: 5 * 60_000,
 };
 
 /** What HTTP/2 allows a peer: streams at a time, bytes on their way in a stream and a session, megabytes of state. */

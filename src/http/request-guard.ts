@@ -28,24 +28,26 @@ export function limitRequest(request: HttpRequest, response: HttpResponse, limit
     if (isRequestOwed || response.writableLength > 0) end(request);
     else response.setTimeout(limits.stallMs);
   });
-  if (request instanceof Http2ServerRequest) {
-    const { stream } = request;
-    // When the trailers are due, all else has been sent; closing the stream any earlier would take them along.
-    stream.once("wantTrailers", () => {
-      setImmediate(() => {
-        if (!isComplete(request)) stream.close(constants.NGHTTP2_NO_ERROR);
-      });
-    });
-  } else response.once("finish", () => linger(request, limits.lingerMs));
+  // Over HTTP/2, all else has been sent when the trailers are due; closing the stream any earlier would take them along.
+  const answered = request instanceof Http2ServerRequest ? "wantTrailers" : "finish";
+  source.once(answered, () => setImmediate(() => linger(request, limits.lingerMs)));
 }
 
-/** Over HTTP/1.1, closing the connection at once could take the answer along. */
-function linger(request: IncomingMessage, lingerMs: number): void {
+/**
+ * Drops what still comes of a request, for a while: a sender that is cut off at once can lose the answer, over HTTP/1.1
+ * with the connection, over HTTP/2 in its own client, which may stop reading when it can no longer write.
+ */
+function linger(request: HttpRequest, lingerMs: number): void {
   if (isComplete(request)) return;
-  const timer = setTimeout(() => request.destroy(), lingerMs);
+  const timer = setTimeout(() => {
+    if (request instanceof Http2ServerRequest) request.stream.close(constants.NGHTTP2_NO_ERROR);
+    else request.destroy();
+  }, lingerMs);
   const stop = () => clearTimeout(timer);
   request.once("end", stop);
   request.once("close", stop);
+  // Whoever read it may have stopped half-way, and then holds it up.
+  request.removeAllListeners("readable");
   request.resume();
 }
 

@@ -43,7 +43,10 @@ export function limitSession(session: ServerHttp2Session, limits: ListenerLimits
   session.once("remoteSettings", () => clearTimeout(begin));
   watchIdle();
   const jitter = 0.9 + Math.random() * 0.2;
-  const age = setTimeout(() => session.close(), limits.sessionAgeMs * jitter);
+  let age = setTimeout(() => {
+    age = setTimeout(() => session.destroy(), limits.sessionAgeGraceMs);
+    session.close();
+  }, limits.sessionAgeMs * jitter);
 
   session.once("close", () => {
     for (const timer of [begin, idle, patience, age]) clearTimeout(timer);

@@ -46,6 +46,12 @@ export function failCall(call: ConnectCall, thrown: unknown): ConnectError {
   return toConnectError(call.error);
 }
 
+/** Notes that a call ends with a status code and none of our reasons, and gives what to throw so that Connect tells the caller. */
+export function refuseCall(call: ConnectCall, code: Code, message: string): ConnectError {
+  call.code = nameOfCode(code);
+  return new ConnectError(message, code);
+}
+
 /** An error as Connect sends it, with its google.rpc details. The cause stays here. */
 export function toConnectError(error: SluiceError): ConnectError {
   return new ConnectError(error.message, toRpcCode(error), undefined, toErrorDetails(error));

@@ -9,7 +9,7 @@ export const jsonOptions = { ignoreUnknownFields: true, textDecoder };
 /** For reads: a filter that is not known would be taken for none, and the answer for another question's. */
 export const strictJsonOptions = { ...jsonOptions, ignoreUnknownFields: false };
 
-/** For messages of events, each of which is left as its JSON, in a string. */
+/** For messages that hold events, each of which is left as its JSON, in a string. */
 export const quotedJsonOptions = {
   ...jsonOptions,
   textDecoder: {

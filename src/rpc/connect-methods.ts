@@ -14,7 +14,6 @@ import {
   EventService,
   ListEventsRequestSchema,
   ListRejectedEventsRequestSchema,
-  TrackRequestSchema,
 } from "../../gen/sluice/v1/event_service_pb.ts";
 import { toSluiceError } from "../domain/errors.ts";
 import type { OfferedEvent } from "../domain/event.ts";
@@ -29,32 +28,42 @@ import { toReadError } from "./connect-refusal.ts";
 import type { Answered, EventHandlers } from "./event-service.ts";
 import { readJsonEvent } from "./json-events.ts";
 import { toEventBytes, toListEventsResponse } from "./list-response.ts";
-import { addErrorHeaders, addQuotaHeaders } from "./quota-headers.ts";
-import type { QuotedTrackManyRequest, WireTrackManyRequest, WireTrackRequest } from "./wire-service.ts";
+import { addErrorHeaders, addQuotaHeaders, addRetryAfter } from "./quota-headers.ts";
+import type {
+  QuotedTrackManyRequest,
+  QuotedTrackRequest,
+  WireTrackManyRequest,
+  WireTrackRequest,
+} from "./wire-service.ts";
 import { QuotedEventService, WireEventService } from "./wire-service.ts";
 
 /** How EventService's messages hold events: as messages and JSON, or as bytes. */
 export interface EventForm {
   /** The service whose methods have messages of this form. */
   readonly service: Pick<DescService, "method">;
-  /** What Connect has to know of the methods whose messages hold several events. */
+  /** What Connect has to know of the method whose message holds one event. */
+  readonly eventOptions: Partial<UniversalHandlerOptions>;
+  /** And of the methods whose messages hold several. */
   readonly eventsOptions: Partial<UniversalHandlerOptions>;
   readEvent(request: Message): OfferedEvent | undefined;
   readEvents(request: Message): readonly OfferedEvent[];
   toResponse(page: EventPage): MessageInitShape<DescMessage>;
 }
 
-/** The form for JSON: where a message holds several events, each stays JSON until it is read alone. */
+/** The form for JSON: each event stays JSON until it is read alone. */
 export const jsonForm: EventForm = {
   service: {
     method: {
       ...EventService.method,
+      track: withInput(EventService.method.track, QuotedEventService.method.track),
       trackMany: withInput(EventService.method.trackMany, QuotedEventService.method.trackMany),
       trackBatch: withInput(EventService.method.trackBatch, QuotedEventService.method.trackBatch),
     },
   },
+  eventOptions: { jsonOptions: quotedJsonOptions },
   eventsOptions: { jsonOptions: quotedJsonOptions },
-  readEvent: (request) => (isMessage(request, TrackRequestSchema) ? request.event : undefined),
+  readEvent: (request) =>
+    isQuotedTrackRequest(request) && request.event !== "" ? readJsonEvent(request.event) : undefined,
   readEvents: (request) => (isQuotedTrackManyRequest(request) ? request.events.map(readJsonEvent) : []),
   toResponse: toListEventsResponse,
 };
@@ -62,6 +71,7 @@ export const jsonForm: EventForm = {
 /** The form for protobuf: the events of a request stay as they were sent, those of a page as they are stored. */
 export const wireForm: EventForm = {
   service: WireEventService,
+  eventOptions: {},
   eventsOptions: { acceptCompression: [eventsGzip] },
   readEvent: (request) => (isWireTrackRequest(request) && request.event.length > 0 ? request.event : undefined),
   readEvents: (request) => (isWireTrackManyRequest(request) ? request.events : []),
@@ -84,7 +94,7 @@ export function messageBytesMaxOf(method: DescMethod): number {
 /** Adds the methods of EventService in one form. Their contexts have to belong to calls that have shown a key. */
 export function addEventMethods(router: ConnectRouter, handlers: EventHandlers, form: EventForm): void {
   const { track, trackMany, trackBatch, listEvents, listRejectedEvents, getLimits } = form.service.method;
-  addUnary(track, (caller, request) => handlers.track(caller, form.readEvent(request)));
+  addUnary(track, (caller, request) => handlers.track(caller, form.readEvent(request)), form.eventOptions);
   addUnary(
     trackMany,
     (caller, request) => handlers.trackMany(caller, form.readEvents(request), { isAtomic: isAtomic(request) }),
@@ -95,7 +105,8 @@ export function addEventMethods(router: ConnectRouter, handlers: EventHandlers, 
     stream,
     (requests, context) =>
       run(context, (caller) => handlers.trackBatch(caller, readMessages(requests, context, form.readEvents))),
-    { ...form.eventsOptions, readMaxBytes: messageBytesMaxOf(stream) },
+    // An answer that a client of grpc-js has to decompress is lost to it when it goes on sending meanwhile.
+    { ...form.eventsOptions, readMaxBytes: messageBytesMaxOf(stream), compressMinBytes: Number.MAX_SAFE_INTEGER },
   );
   addRead(listEvents, async (caller, request) => {
     if (!isMessage(request, ListEventsRequestSchema)) throw new Error("not a ListEventsRequest");
@@ -134,8 +145,9 @@ async function run<T>(context: HandlerContext, handle: (caller: Caller) => Promi
   call.isHandled = true;
   try {
     if (call.caller === undefined) throw new Error("the call has shown no key");
-    const { message, quotas } = await raceDeadline(call.caller.signal, handle(call.caller));
+    const { message, quotas, retryDelayMs } = await raceDeadline(call.caller.signal, handle(call.caller));
     addQuotaHeaders(context.responseHeader, quotas);
+    addRetryAfter(context.responseHeader, retryDelayMs);
     return message;
   } catch (thrown) {
     const error = toSluiceError(thrown);
@@ -168,6 +180,10 @@ function isWireTrackRequest(message: Message): message is Message & WireTrackReq
 
 function isWireTrackManyRequest(message: Message): message is Message & WireTrackManyRequest {
   return "events" in message && Array.isArray(message.events);
+}
+
+function isQuotedTrackRequest(message: Message): message is Message & QuotedTrackRequest {
+  return "event" in message && typeof message.event === "string";
 }
 
 function isQuotedTrackManyRequest(message: Message): message is Message & QuotedTrackManyRequest {

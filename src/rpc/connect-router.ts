@@ -14,6 +14,7 @@ import { addEventMethods, jsonForm, wireForm } from "./connect-methods.ts";
 import { toEndError, translateRefusals } from "./connect-refusal.ts";
 import type { EventHandlers } from "./event-service.ts";
 import { addHealth } from "./health-routes.ts";
+import type { OpenCallLimit } from "./open-call-limit.ts";
 import { addReflection } from "./reflection.ts";
 
 export interface ConnectRouterDeps {
@@ -48,15 +49,18 @@ const commonOptions: ConnectRouterOptions = {
 };
 
 /** The routes of EventService, health and reflection, by path. */
-export function createRoutes({ handlers, access, serving, shutdown }: ConnectRouterDeps): Map<string, ConnectRoute> {
+export function createRoutes(
+  { handlers, access, serving, shutdown }: ConnectRouterDeps,
+  openCalls: OpenCallLimit,
+): Map<string, ConnectRoute> {
   const requestGate = (context: HandlerContext) => openGate(context, access);
   const proto = createConnectRouter({ ...commonOptions, requestGate, writeMaxBytes: protoWriteMaxBytes });
   const json = createConnectRouter({ ...commonOptions, requestGate, writeMaxBytes: jsonWriteMaxBytes });
   const open = createConnectRouter({ ...commonOptions, requestGate: (context) => openGate(context) });
   addEventMethods(proto, handlers, wireForm);
   addEventMethods(json, handlers, jsonForm);
-  addHealth(open, serving, shutdown);
-  addReflection(open, { shutdown });
+  addHealth(open, { serving, shutdown, openCalls });
+  addReflection(open, { shutdown, openCalls });
   return new Map([...toRoutes(proto, json), ...toRoutes(open, open)]);
 }
 

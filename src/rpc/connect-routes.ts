@@ -16,6 +16,7 @@ import { toUnread } from "./connect-refusal.ts";
 import type { ConnectRoute, ConnectRouterDeps } from "./connect-router.ts";
 import { createRoutes, createUnknownRoute } from "./connect-router.ts";
 import { checkEventCount } from "./event-count.ts";
+import { createOpenCallLimit } from "./open-call-limit.ts";
 
 export interface ConnectRoutesDeps extends ConnectRouterDeps {
   readonly callLog: CallLog;
@@ -27,9 +28,11 @@ export interface ConnectLimits {
   readonly deadlineDefaultMs: number;
   /** The longest deadline of such a call; a longer one is cut to it. Default 5 min. */
   readonly deadlineMaxMs: number;
+  /** Calls of Watch and reflection at a time, which need no key. Default 1,000. */
+  readonly openCalls: number;
 }
 
-const limitDefaults: ConnectLimits = { deadlineDefaultMs: 10_000, deadlineMaxMs: 300_000 };
+const limitDefaults: ConnectLimits = { deadlineDefaultMs: 10_000, deadlineMaxMs: 300_000, openCalls: 1000 };
 
 /** Serves calls over Connect, gRPC-Web and gRPC from Node's requests, HTTP/1.1's and HTTP/2's. */
 export interface ConnectRoutes {
@@ -45,7 +48,7 @@ export interface ConnectRoutes {
  */
 export function createConnectRoutes(deps: ConnectRoutesDeps): ConnectRoutes {
   const limits = { ...limitDefaults, ...deps.limits };
-  const routes = createRoutes(deps);
+  const routes = createRoutes(deps, createOpenCallLimit(limits.openCalls));
   const unknown = createUnknownRoute();
   const services = new Set([...routes.keys()].map((path) => path.split("/")[1]));
 

@@ -14,6 +14,7 @@ import type { GetLimits } from "../domain/get-limits.ts";
 import { guardIterator } from "../domain/guarded-iterator.ts";
 import type { EventPage, ListEvents, ListQuery } from "../domain/list-events.ts";
 import type { ListRejectedEvents } from "../domain/list-rejected-events.ts";
+import type { BatchFailure, EventOutcome } from "../domain/outcome.ts";
 import type { Caller } from "../domain/project.ts";
 import type { Quota } from "../domain/quota.ts";
 import type { Track } from "../domain/track.ts";
@@ -26,6 +27,8 @@ import { toTrackBatchResponse, toTrackManyResponse, toTrackResponse } from "./tr
 export interface Answered<T> {
   readonly message: T;
   readonly quotas: readonly Quota[];
+  /** After how long what was throttled may be sent again; undefined when nothing was. */
+  readonly retryDelayMs?: number | undefined;
 }
 
 /**
@@ -75,7 +78,8 @@ export function createEventHandlers({
 
     async trackMany(caller, events, options) {
       const answer = await track.trackMany(caller, events, options);
-      return { message: toTrackManyResponse(answer), quotas: answer.quotas };
+      const { outcomes, quotas } = answer;
+      return { message: toTrackManyResponse(answer), quotas, retryDelayMs: soonestOf(outcomes) };
     },
 
     async trackBatch(caller, source) {
@@ -88,7 +92,9 @@ export function createEventHandlers({
       if (shutdown.aborted) shutDown();
       try {
         const { summary, quotas } = await track.trackBatch(caller, messages);
-        return { message: toTrackBatchResponse(summary, quotas), quotas };
+        // Rejected events may have left no room for those that were throttled.
+        const retryDelayMs = soonestOf(summary.failures) ?? (summary.throttledCount > 0 ? 1000 : undefined);
+        return { message: toTrackBatchResponse(summary, quotas), quotas, retryDelayMs };
       } finally {
         caller.signal.removeEventListener("abort", endCall);
         shutdown.removeEventListener("abort", shutDown);
@@ -111,6 +117,12 @@ export function createEventHandlers({
 function toEndError({ reason }: AbortSignal): SluiceError {
   if (reason instanceof SluiceError) return reason;
   return new SluiceError("CALL_ENDED", "the caller cancelled, or its deadline passed");
+}
+
+/** The shortest delay of the events that were throttled. */
+function soonestOf(outcomes: readonly (EventOutcome | BatchFailure)[]): number | undefined {
+  const delays = outcomes.flatMap((outcome) => (outcome.kind === "throttled" ? [outcome.retryDelayMs] : []));
+  return delays.length === 0 ? undefined : Math.min(...delays);
 }
 
 /** The event of a TrackRequest left its field out. */

@@ -116,11 +116,13 @@ function serveCall(
       const responses =
         openMethod.kind === "open-unary"
           ? openMethod.run(await readOnlyMessage(), aborter.signal)
-          : openMethod.run(messages);
+          : openMethod.run(messages, aborter.signal);
       for await (const response of responses) await send(response);
       end({ code: status.OK, details: "OK" }, "OK");
     } catch (thrown) {
       endWith(thrown);
+    } finally {
+      aborter.abort();
     }
   }
 
@@ -199,8 +201,12 @@ function serveCall(
 function toOwnError({ code, details }: PartialStatusObject): SluiceError | undefined {
   if (code === status.RESOURCE_EXHAUSTED) return new SluiceError("TOO_LARGE", details ?? "the message is too large");
   if (code === status.DEADLINE_EXCEEDED) return new SluiceError("DEADLINE_EXCEEDED", "the call's deadline has passed");
-  if (code === status.INTERNAL) return new SluiceError("MALFORMED", details ?? "the message cannot be read");
+  if (code === status.INTERNAL) return new SluiceError("MALFORMED", toOwnText(details));
   return undefined;
+}
+
+function toOwnText(details = "the message cannot be read"): string {
+  return details.startsWith("Invalid grpc-timeout") ? "the deadline is malformed" : details;
 }
 
 function tooLarge(bytesMax: number): SluiceError {

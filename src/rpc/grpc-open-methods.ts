@@ -11,13 +11,18 @@ import { Health } from "../../gen/health/v1/health_pb.ts";
 import { SluiceError } from "../domain/errors.ts";
 import type { ServingStatus } from "../domain/ports.ts";
 import { healthOf, listHealth, watchHealth } from "./health-status.ts";
+import type { OpenCallLimit } from "./open-call-limit.ts";
+import { tooManyOpenCalls } from "./open-call-limit.ts";
 import type { ReflectionOptions } from "./reflection-answer.ts";
 import { createReflection } from "./reflection-answer.ts";
 
-/** A method that needs no key: from the bytes of its requests to those of its responses. */
+/** A method that needs no key: from the bytes of its requests to those of its responses. Its signal is aborted when the call ends. */
 export type OpenGrpcMethod = { readonly name: string; readonly path: string } & (
   | { readonly kind: "open-unary"; run(request: Uint8Array, signal: AbortSignal): AsyncIterable<Uint8Array> }
-  | { readonly kind: "open-streaming"; run(requests: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> }
+  | {
+      readonly kind: "open-streaming";
+      run(requests: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncIterable<Uint8Array>;
+    }
 );
 
 /** An end of a call for which Sluice has no reason of its own. */
@@ -33,13 +38,17 @@ export class GrpcRefusal extends Error {
 
 export interface OpenGrpcMethodsDeps extends ReflectionOptions {
   readonly serving: ServingStatus;
+  readonly openCalls: OpenCallLimit;
 }
 
 /** Health and reflection. Malformed bytes are MALFORMED. */
 export function createOpenGrpcMethods(deps: OpenGrpcMethodsDeps): OpenGrpcMethod[] {
-  const { serving, shutdown } = deps;
+  const { serving, shutdown, openCalls } = deps;
   const { check, list, watch } = Health.method;
   const reflect = createReflection(deps);
+  const enter = (signal: AbortSignal) => {
+    if (!openCalls.enter(signal)) throw new GrpcRefusal(status.RESOURCE_EXHAUSTED, tooManyOpenCalls);
+  };
   return [
     {
       ...nameOf(check),
@@ -63,6 +72,7 @@ export function createOpenGrpcMethods(deps: OpenGrpcMethodsDeps): OpenGrpcMethod
       kind: "open-unary",
       async *run(bytes, signal) {
         const { service } = decode(watch.input, bytes);
+        enter(signal);
         const told = watchHealth(serving, service, AbortSignal.any([signal, shutdown]));
         for await (const response of told) yield encode(watch.output, response);
       },
@@ -71,7 +81,8 @@ export function createOpenGrpcMethods(deps: OpenGrpcMethodsDeps): OpenGrpcMethod
     ...[ServerReflectionV1, ServerReflectionV1Alpha].map((service) => ({
       ...nameOf(service.method.serverReflectionInfo),
       kind: "open-streaming" as const,
-      async *run(requests: AsyncIterable<Uint8Array>) {
+      async *run(requests: AsyncIterable<Uint8Array>, signal: AbortSignal) {
+        enter(signal);
         const questions = decodeAll(ServerReflectionRequestSchema, requests);
         for await (const response of reflect(questions)) yield encode(ServerReflectionResponseSchema, response);
       },

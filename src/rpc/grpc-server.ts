@@ -20,6 +20,7 @@ import { createGrpcMethods } from "./grpc-methods.ts";
 import type { OpenGrpcMethod } from "./grpc-open-methods.ts";
 import { createOpenGrpcMethods } from "./grpc-open-methods.ts";
 import { guardStreams } from "./grpc-stream-guard.ts";
+import { createOpenCallLimit } from "./open-call-limit.ts";
 import { reflectedServices } from "./reflection-answer.ts";
 
 export interface GrpcServerOptions {
@@ -46,6 +47,8 @@ export interface GrpcServerLimits {
   readonly messageTimeoutMs: number;
   /** How long a caller may leave an answer untaken. Default 60 s. */
   readonly stallMs: number;
+  /** Calls of Watch and reflection at a time, which need no key. Default 1,000. */
+  readonly openCalls: number;
   /** How long a caller of reflection may keep silent. Default 60 s. */
   readonly reflectionIdleMs: number;
   /** How long a connection may have no call. Default 5 min. */
@@ -65,6 +68,7 @@ const limitDefaults: GrpcServerLimits = {
   prefaceTimeoutMs: 10_000,
   messageTimeoutMs: 10_000,
   stallMs: 60_000,
+  openCalls: 1000,
   reflectionIdleMs: 60_000,
   idleTimeoutMs: 5 * 60_000,
   keepaliveTimeMs: 30_000,
@@ -87,7 +91,12 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const { access, callLog, handlers, serving, tls } = options;
   const methods = limitMethods([
     ...createGrpcMethods(handlers),
-    ...createOpenGrpcMethods({ serving, shutdown: shutdown.signal, idleMs: limits.reflectionIdleMs }),
+    ...createOpenGrpcMethods({
+      serving,
+      shutdown: shutdown.signal,
+      idleMs: limits.reflectionIdleMs,
+      openCalls: createOpenCallLimit(limits.openCalls),
+    }),
   ]);
   const server = new Server({
     "grpc.max_receive_message_length": callLimits.batchMessageBytes,

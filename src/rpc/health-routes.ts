@@ -2,10 +2,20 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Health } from "../../gen/health/v1/health_pb.ts";
 import type { ServingStatus } from "../domain/ports.ts";
+import { callOf, refuseCall } from "./connect-call.ts";
 import { healthOf, listHealth, watchHealth } from "./health-status.ts";
+import type { OpenCallLimit } from "./open-call-limit.ts";
+import { tooManyOpenCalls } from "./open-call-limit.ts";
 
-/** Adds grpc.health.v1.Health. Watch ends at shutdown, with the status that it has then. */
-export function addHealth(router: ConnectRouter, serving: ServingStatus, shutdown: AbortSignal): void {
+export interface AddHealthOptions {
+  readonly serving: ServingStatus;
+  /** Watch ends then, with the status that it has. */
+  readonly shutdown: AbortSignal;
+  readonly openCalls: OpenCallLimit;
+}
+
+/** Adds grpc.health.v1.Health. */
+export function addHealth(router: ConnectRouter, { serving, shutdown, openCalls }: AddHealthOptions): void {
   router.service(Health, {
     check({ service }) {
       const status = healthOf(serving, service);
@@ -13,6 +23,10 @@ export function addHealth(router: ConnectRouter, serving: ServingStatus, shutdow
       return { status };
     },
     list: () => ({ statuses: listHealth(serving) }),
-    watch: ({ service }, { signal }) => watchHealth(serving, service, AbortSignal.any([signal, shutdown])),
+    async *watch({ service }, context) {
+      const { signal } = context;
+      if (!openCalls.enter(signal)) throw refuseCall(callOf(context), Code.ResourceExhausted, tooManyOpenCalls);
+      yield* watchHealth(serving, service, AbortSignal.any([signal, shutdown]));
+    },
   });
 }

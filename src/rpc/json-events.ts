@@ -7,14 +7,18 @@ import { callLimits } from "../domain/event.ts";
 import { tooManyEvents } from "./event-count.ts";
 import { toJsonFault } from "./json-fault.ts";
 
-const eventsKey = "events";
+/** The field of a message that holds its event or events, and how deep in its JSON those are. */
+const eventDepths: ReadonlyMap<string, number> = new Map([
+  ["event", 1],
+  ["events", 2],
+]);
 
 /** How many values a message may hold outside its events: fields that are not known are ignored, but parsed. */
 const otherValuesMax = 1000;
 
 /**
- * The JSON of a TrackManyRequest or a TrackBatchRequest with every event made a string that holds its JSON, so that they
- * can be read one by one. What is no JSON outside its events is none afterwards either.
+ * The JSON of a TrackRequest, a TrackManyRequest or a TrackBatchRequest with every event made a string that holds its
+ * JSON, so that they can be read one by one. What is no JSON outside its events is none afterwards either.
  *
  * Throws TOO_LARGE at the first event too many, without a look at the rest: `{},` a million times costs a lot to parse.
  * So too when there is that much beside the events.
@@ -26,7 +30,14 @@ export function quoteEvents(text: string): string {
   let key = "";
   let count = 0;
   let others = 0;
+  let eventDepth = 0;
   let eventStart = -1;
+
+  function startEvents(start: number): void {
+    if (eventDepths.get(nameOf(key)) !== depth) return;
+    eventDepth = depth;
+    eventStart = start;
+  }
 
   function countOther(): void {
     if (eventStart < 0 && ++others > otherValuesMax) {
@@ -36,13 +47,13 @@ export function quoteEvents(text: string): string {
 
   function endEvent(end: number): void {
     const event = text.slice(eventStart, end).trim();
-    // Nothing between two commas, or after the last one, stays what it is: not JSON.
-    if (event !== "") {
+    // Nothing between two commas, or after the last one, stays what it is: not JSON. A field that is null is absent.
+    if (event !== "" && !(event === "null" && depth === 1)) {
       if (++count > callLimits.messageEvents) throw tooManyEvents();
       parts.push(text.slice(copied, eventStart), JSON.stringify(event));
       copied = end;
     }
-    eventStart = end + 1;
+    eventStart = depth === 1 ? -1 : end + 1;
   }
 
   for (let i = 0; i < text.length; i++) {
@@ -53,19 +64,22 @@ export function quoteEvents(text: string): string {
         i = end - 1;
         break;
       }
+      case ":":
+        if (depth === 1) startEvents(i + 1);
+        break;
       case "{":
       case "[":
         depth++;
         countOther();
-        if (depth === 2 && text[i] === "[" && isEventsKey(key)) eventStart = i + 1;
+        if (depth === 2 && text[i] === "[") startEvents(i + 1);
         break;
       case ",":
         countOther();
-        if (depth === 2 && eventStart >= 0) endEvent(i);
+        if (depth === eventDepth && eventStart >= 0) endEvent(i);
         break;
       case "}":
       case "]":
-        if (depth === 2 && eventStart >= 0) {
+        if (depth === eventDepth && eventStart >= 0) {
           endEvent(i);
           eventStart = -1;
         }
@@ -88,9 +102,9 @@ export function readJsonEvent(text: string): Event | UnreadableEvent {
   }
 }
 
-/** A key may be escaped. */
-function isEventsKey(quoted: string): boolean {
-  return quoted === `"${eventsKey}"` || (quoted.includes("\\") && JSON.parse(quoted) === eventsKey);
+/** The key that a string is; it may be escaped. */
+function nameOf(quoted: string): string {
+  return quoted.includes("\\") ? JSON.parse(quoted) : quoted.slice(1, -1);
 }
 
 /** The index after a string that begins at an index. */

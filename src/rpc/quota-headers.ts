@@ -10,10 +10,14 @@ export function addQuotaHeaders(header: Headers, quotas: readonly Quota[]): void
   header.set("ratelimit", quotas.map(toState).join(", "));
 }
 
+/** Adds when to try again; nothing where there is no point in it. */
+export function addRetryAfter(header: Headers, retryDelayMs: number | undefined): void {
+  if (retryDelayMs !== undefined) header.set("retry-after", String(Math.max(1, toSeconds(retryDelayMs))));
+}
+
 /** Adds when to try again, and what the rate limits have left where the error knows it. */
 export function addErrorHeaders(header: Headers, error: SluiceError): void {
-  const retryDelayMs = retryDelayOf(error);
-  if (retryDelayMs !== undefined) header.set("retry-after", String(Math.max(1, toSeconds(retryDelayMs))));
+  addRetryAfter(header, retryDelayOf(error));
   addQuotaHeaders(header, error.quotas);
 }
 

@@ -31,6 +31,11 @@ export interface WireTrackManyRequest {
  */
 export const QuotedEventService: DescService = deriveService(FieldDescriptorProto_Type.STRING);
 
+/** A TrackRequest with its event in a string; empty when it is absent. */
+export interface QuotedTrackRequest {
+  readonly event: string;
+}
+
 /** A TrackManyRequest or a TrackBatchRequest with its events in strings. */
 export interface QuotedTrackManyRequest {
   readonly events: readonly string[];

@@ -41,12 +41,20 @@ export function createTlsGate({ identity, protocols, handshakeMs, onSocket }: Tl
     if (isShut) socket.destroy();
     const peer = peerOf(socket);
     // Node's own limit only tells of the time, and leaves the connection open.
-    const timer = setTimeout(() => socket.destroy(), handshakeMs);
+    const timer = setTimeout(() => {
+      identity.onRefusal("TIMEOUT");
+      socket.destroy();
+    }, handshakeMs);
     handshakes.set(peer, { socket, timer });
     socket.once("close", () => {
       clearTimeout(timer);
       if (handshakes.get(peer)?.socket === socket) handshakes.delete(peer);
     });
+  });
+  server.on("tlsClientError", ({ code }: NodeJS.ErrnoException, { authorizationError }) => {
+    // A connection that just ended, as that of a probe, or one ended here, fails with this too.
+    const fault = authorizationError ?? (code === "ECONNRESET" ? undefined : code);
+    if (fault !== undefined) identity.onRefusal(String(fault));
   });
   server.on("secureConnection", (socket) => {
     const peer = peerOf(socket);

@@ -323,6 +323,15 @@ describe("Track.trackMany, atomic", () => {
     });
   });
 
+  it("says what rate limits have left also when it rejects an event", async () => {
+    const { caller, track } = setUp(tokens(3));
+
+    await expect(track.trackMany(caller, [good("a"), nameless], { isAtomic })).rejects.toMatchObject({
+      reason: "EVENT_INVALID",
+      quotas: [{ remaining: 3 }],
+    });
+  });
+
   it("stores none when there are too few tokens, and says when there are", async () => {
     const { log, project, caller, track, told } = setUp(tokens(3));
     await track.track(caller, good("known"));
@@ -357,7 +366,10 @@ describe("Track.trackMany, atomic", () => {
     const answer = track.trackMany(caller, goods(count), { isAtomic });
 
     if (reason === undefined) expect((await answer).outcomes).toHaveLength(count);
-    else await expect(answer).rejects.toMatchObject({ reason, violations: [{ field: "events" }] });
+    else {
+      const quotas = [{ remaining: 1000 }, { remaining: 3 }];
+      await expect(answer).rejects.toMatchObject({ reason, violations: [{ field: "events" }], quotas });
+    }
     expect(log.appends).toHaveLength(reason === undefined ? 1 : 0);
   });
 

@@ -76,7 +76,7 @@ describe("validateEvent", () => {
     ["a name of 257 emoji", { name: emoji.repeat(257) }, "name", /longer than 256/],
     ["an environment of 65 characters", { environment: "e".repeat(65) }, "environment", /longer than 64/],
     ["17 identities", { identities: entries(17, "x") }, "identities", /more than 16/],
-    ["an identity without a kind", { identities: { "": "x" } }, "identities", /required/],
+    ["an identity without a kind", { identities: { "": "x" } }, "identities", /entry without a kind/],
     ["an identity kind of 65 characters", { identities: { ["k".repeat(65)]: "x" } }, "identities", /longer than 64/],
     ["an empty identity", { identities: { user: "" } }, 'identities["user"]', /required/],
     ["an identity of 257", { identities: { user: emoji.repeat(257) } }, 'identities["user"]', /longer than 256/],

@@ -102,6 +102,22 @@ describe("an old session", () => {
   });
 });
 
+describe("an old session whose calls do not end", () => {
+  const server = useHttpServer({ http: { sessionAgeMs: 20, sessionAgeGraceMs: 20 } });
+
+  it("is ended after a grace time", async () => {
+    const session = connect(server().url);
+    session.on("error", () => {});
+    const stream = session.request({ ":method": "POST", ":path": watch, "content-type": "application/grpc" });
+    stream.on("error", () => {});
+    stream.resume().end(Buffer.alloc(5));
+
+    await new Promise((resolve) => session.once("close", resolve));
+
+    expect(await server().onlyRecord()).toMatchObject({ method: "Watch", reason: "CALL_ENDED" });
+  });
+});
+
 describe("an answer that its caller does not take", () => {
   const server = useHttpServer({ http: { stallMs: 100 } });
 

@@ -103,6 +103,20 @@ describe.each(transports)("%s", (_, connect) => {
     expect(told).toEqual([1, 2, 3].flatMap(() => [policyOfBoth, stateOfBoth]));
   });
 
+  it("says when to send throttled events again with each answer that holds some", async () => {
+    server().handlers.retryDelayMs = 2001;
+    const told: (string | null)[] = [];
+    const options = { headers, onHeader: (header: Headers) => void told.push(header.get("retry-after")) };
+    async function* messages() {
+      yield { events: [{ name: "one" }] };
+    }
+
+    await client().trackMany({ events: [{ name: "one" }] }, options);
+    await client().trackBatch(messages(), options);
+
+    expect(told).toEqual(["3", "3"]);
+  });
+
   it("says nothing of rate limits where there are none", async () => {
     let header = new Headers();
     const onHeader = (received: Headers) => {

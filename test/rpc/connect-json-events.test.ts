@@ -12,6 +12,44 @@ function offered() {
   return server().handlers.calls[0]?.events.map((event) => ("name" in event ? event.name : "unreadable"));
 }
 
+describe("the JSON event of a Track", () => {
+  const track = (text: string) => {
+    const json = { name: "JSON", httpVersion: 1, contentType: "application/json", isEnveloped: false } as const;
+    return callRaw(json, {
+      port: server().port,
+      path: "/sluice.v1.EventService/Track",
+      headers,
+      body: Buffer.from(text),
+    });
+  };
+
+  it.each([`{"event":{"name":5}}`, `{"event":{"name":tru}}`, `{"event":7}`, `{"event":"secret"}`, `{"event":[]}`])(
+    "comes to the handler though it cannot be read: %s",
+    async (text) => {
+      expect(await track(text)).toMatchObject({ code: "OK" });
+      expect(offered()).toEqual(["unreadable"]);
+    },
+  );
+
+  it("is read", async () => {
+    expect(await track(`{"event":{"name":"a","properties":{"event":[1]}},"more":{}}`)).toMatchObject({ code: "OK" });
+    expect(offered()).toEqual(["a"]);
+  });
+
+  it.each(["{}", `{"event":null}`])("may be absent: %s", async (text) => {
+    expect(await track(text)).toMatchObject({ code: "OK" });
+    expect(offered()).toEqual([]);
+  });
+
+  it.each([`{"event":{"name":"a"}`, `{"event":}`, `{"event":{},}`, `{"event":{}}}`, `[{}]`, "7"])(
+    "is not looked for in what is no JSON object: %s",
+    async (text) => {
+      expect(await track(text)).toMatchObject({ code: "INVALID_ARGUMENT", reason: "MALFORMED" });
+      expect(server().handlers.calls).toEqual([]);
+    },
+  );
+});
+
 describe("one JSON event that cannot be read", () => {
   const expected = ["a", "unreadable", "unreadable", "unreadable", "unreadable", "c"];
 
@@ -37,6 +75,12 @@ describe("one JSON event that cannot be read", () => {
 describe("readJsonEvent", () => {
   it.each(["NaN", "Infinity", "-Infinity"])("reads the value %s", (value) => {
     expect(readJsonEvent(`{"value":"${value}"}`)).toMatchObject({ value: Number(value) });
+  });
+
+  it("says of an event that is nested too deep just that", () => {
+    const json = `{"properties":{"a":${"[".repeat(200)}${"]".repeat(200)}}}`;
+
+    expect(readJsonEvent(json)).toMatchObject({ unreadable: "is not a JSON Event: it is nested too deep" });
   });
 
   it.each(["secret", `{"time":"secret"}`, `{"identities":{"secret":1}}`, `{"value":1e400}`, "[]"])(
@@ -65,6 +109,17 @@ describe("quoteEvents", () => {
     expect(read(json)).toEqual({ events });
   });
 
+  it.each([
+    ["an event", `{"event":{"a":[1,"}"]}}`, `{"a":[1,"}"]}`],
+    ["an event before others", `{"event":{"a":1},"x":2}`, `{"a":1}`],
+    ["an escaped key of one", `{"\\u0065vent": 1 }`, "1"],
+    ["the last of two", `{"event":1,"event":2}`, "2"],
+    ["a text", `{"event":"a"}`, `"a"`],
+    ["nothing for null", `{"event":null}`, null],
+  ])("puts %s into a string", (_, json, event) => {
+    expect(read(json)).toMatchObject({ event });
+  });
+
   it("leaves other fields as they are", () => {
     expect(read(`{"x":[1,[2]],"y":"events","events":[1],"z":[3]}`)).toEqual({
       x: [1, [2]],
@@ -85,6 +140,11 @@ describe("quoteEvents", () => {
     `{"events":[1]]}`,
     `"`,
     "]}",
+    `{"event":}`,
+    `{"event":{"a":1}`,
+    `{"event":1,}`,
+    `{"event":"event":1}`,
+    `{"event":"events"[1]}`,
   ])("leaves %s no JSON", (json) => {
     expect(() => read(json)).toThrow(SyntaxError);
   });

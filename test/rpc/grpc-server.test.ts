@@ -188,6 +188,6 @@ describe("startGrpcServer", () => {
     const invalid = startServer({ host: "192.0.2.1" });
 
     await expect(invalid).rejects.toThrow(StartError);
-    await expect(invalid).rejects.toThrow("cannot listen on 192.0.2.1:0 (SLUICE_GRPC_PORT)");
+    await expect(invalid).rejects.toThrow("cannot listen on 192.0.2.1:0 (SLUICE_HOST)");
   });
 });

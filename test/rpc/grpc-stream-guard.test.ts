@@ -58,6 +58,7 @@ describe("a deadline", () => {
 
       expect(await call(port, "Track", click, { "grpc-timeout": timeout })).toMatchObject({
         code: status.INVALID_ARGUMENT,
+        message: "the deadline is malformed",
         details: { reason: "MALFORMED" },
       });
       expect(log.stored(project)).toEqual([]);

@@ -1,6 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
-import type { ListEventsRequest, ListRejectedEventsRequest } from "../../gen/sluice/v1/event_service_pb.ts";
+import type {
+  ListEventsRequest,
+  ListRejectedEventsRequest,
+  TrackBatchResponse,
+} from "../../gen/sluice/v1/event_service_pb.ts";
 import {
   GetLimitsResponseSchema,
   ListRejectedEventsResponseSchema,
@@ -12,7 +16,7 @@ import type { OfferedEvent } from "../../src/domain/event.ts";
 import type { EventPage } from "../../src/domain/list-events.ts";
 import type { Caller } from "../../src/domain/project.ts";
 import type { Quota } from "../../src/domain/quota.ts";
-import type { EventHandlers } from "../../src/rpc/event-service.ts";
+import type { Answered, EventHandlers } from "../../src/rpc/event-service.ts";
 
 /** A call that reached the handlers. */
 export interface HandledCall {
@@ -32,8 +36,12 @@ export interface FakeEventHandlers extends EventHandlers {
   failure: unknown;
   /** Whether Track and TrackBatch never answer. */
   isSilent: boolean;
+  /** Answered by TrackBatch after its first message. */
+  earlyAnswer: TrackBatchResponse | undefined;
   /** What is left when events are stored. */
   quotas: readonly Quota[];
+  /** After how long throttled events may be sent again. */
+  retryDelayMs: number | undefined;
   /** What ListEvents answers. */
   page: EventPage;
   /** What ListRejectedEvents answers. */
@@ -60,7 +68,9 @@ export function fakeEventHandlers(): FakeEventHandlers {
     calls,
     failure: undefined,
     isSilent: false,
+    earlyAnswer: undefined,
     quotas: [],
+    retryDelayMs: undefined,
     page: { events: [], nextPageToken: "" },
     rejectedPage: {},
     limits: {},
@@ -80,6 +90,7 @@ export function fakeEventHandlers(): FakeEventHandlers {
         events.push(...message);
         if (fake.failure !== undefined) throw fake.failure;
         if (fake.isSilent) return new Promise(() => {});
+        if (fake.earlyAnswer !== undefined) return answered(fake.earlyAnswer);
       }
       const count = BigInt(events.length);
       return answered(create(TrackBatchResponseSchema, { acceptedCount: count, nextIndex: count }));
@@ -99,7 +110,7 @@ export function fakeEventHandlers(): FakeEventHandlers {
   };
   return fake;
 
-  function answered<T>(message: T): { message: T; quotas: readonly Quota[] } {
-    return { message, quotas: fake.quotas };
+  function answered<T>(message: T): Answered<T> {
+    return { message, quotas: fake.quotas, retryDelayMs: fake.retryDelayMs };
   }
 }

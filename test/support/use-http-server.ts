@@ -104,7 +104,9 @@ export function useHttpServer(limits: TestLimits = {}): () => TestHttpServer {
     handlers.calls.length = 0;
     handlers.failure = undefined;
     handlers.isSilent = false;
+    handlers.earlyAnswer = undefined;
     handlers.quotas = [];
+    handlers.retryDelayMs = undefined;
     handlers.page = { events: [], nextPageToken: "" };
     handlers.rejectedPage = {};
     handlers.limits = {};
