@@ -9,8 +9,8 @@ import { isFault, isRefusal, outcomeUnknown, storageUnavailable, toWriteError, w
 export interface ChunkSender {
   /**
    * Rejects with a SluiceError: OUTCOME_UNKNOWN when nobody wants to know any more, it took too long, there were too many
-   * retries, or the script failed half-way; anything else is certain not to have been stored. What `watchCallers` gives, which is asked for once the
-   * fate of the chunk is in doubt, is aborted when nobody wants to know any more.
+   * retries, or the script failed half-way; anything else is certain not to have been stored. What `watchCallers` gives,
+   * which is asked for once the fate of the chunk is in doubt, is aborted when nobody wants to know any more.
    */
   send(chunk: Chunk, watchCallers: () => AbortSignal): Promise<ChunkReply>;
   /** How many chunks are with Redis. */

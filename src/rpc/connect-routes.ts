@@ -60,8 +60,9 @@ export function createConnectRoutes(deps: ConnectRoutesDeps): ConnectRoutes {
   ): Promise<UniversalServerResponse> {
     const isStream = route.kind === "client_streaming" || route.kind === "bidi_streaming";
     const policy = route.kind === "unary" ? { defaultMs: limits.deadlineDefaultMs, maxMs: limits.deadlineMaxMs } : {};
+    const isAsked = universal.header.has(isGrpc ? "grpc-timeout" : "connect-timeout-ms");
     const timeoutMs = setDeadline(universal.header, isGrpc, policy) ?? limits.deadlineDefaultMs;
-    const expire = () => failCall(call, new SluiceError("STREAM_IDLE", `no request within ${timeoutMs / 1000} s`));
+    const expire = () => failCall(call, isAsked ? deadlinePassed() : noRequest(timeoutMs));
     const received = readAskedFor(request, response, isEnveloped);
     const isCounted = !isJson && hasEvents(route.method) && (isEnveloped || !universal.header.has("content-encoding"));
     const pieces = isCounted ? checkMessages(received, isEnveloped, checkCount) : received;
@@ -127,6 +128,15 @@ export function createConnectRoutes(deps: ConnectRoutesDeps): ConnectRoutes {
       },
     };
   }
+}
+
+/** The caller's own time was too short for its own request. */
+function deadlinePassed(): SluiceError {
+  return new SluiceError("DEADLINE_EXCEEDED", "the deadline passed before the request had come");
+}
+
+function noRequest(timeoutMs: number): SluiceError {
+  return new SluiceError("STREAM_IDLE", `no request within ${timeoutMs / 1000} s`);
 }
 
 const checkCount = (message: Uint8Array) => toUnread(() => checkEventCount(message));

@@ -99,7 +99,10 @@ describe.each(streams)("TrackBatch, $name", (protocol) => {
 });
 
 describe.each(streams)("Track, $name", (protocol) => {
-  it("ends a call whose message never completes at its deadline", async () => {
+  it.each([
+    ["at its own deadline", { "connect-timeout-ms": "50", "grpc-timeout": "50m" }, "DEADLINE_EXCEEDED"],
+    ["when it sets none, after a while", {}, "STREAM_IDLE"],
+  ])("ends a call whose message never completes %s", async (_, deadline, reason) => {
     const unary = { ...protocol, contentType: protocol.contentType.replace("connect+", "") };
     const isEnveloped = unary.contentType.includes("grpc");
 
@@ -108,14 +111,14 @@ describe.each(streams)("Track, $name", (protocol) => {
       {
         port: server().port,
         path: "/sluice.v1.EventService/Track",
-        headers: auth,
+        headers: { ...auth, ...deadline },
         body: good.subarray(0, 7),
         isOpen: true,
       },
     );
 
-    expect(answer).toMatchObject({ code: "DEADLINE_EXCEEDED", reason: "STREAM_IDLE" });
-    expect(await server().onlyRecord()).toMatchObject({ code: "DEADLINE_EXCEEDED", reason: "STREAM_IDLE" });
+    expect(answer).toMatchObject({ code: "DEADLINE_EXCEEDED", reason });
+    expect(await server().onlyRecord()).toMatchObject({ code: "DEADLINE_EXCEEDED", reason });
   });
 });
 
