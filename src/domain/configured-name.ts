@@ -1,3 +1,4 @@
+import { hasControlCharacter } from "./control-character.ts";
 import { eventLimits } from "./event.ts";
 
 /** What a project or a key may be called, for a person to read. */
@@ -16,11 +17,8 @@ export function isEnvironment(text: string): boolean {
   return isText(text, eventLimits.environmentLength);
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the point
-const controlCharacter = /[\u0000-\u001f\u007f-\u009f]/;
-
 /** Whether a text is well-formed, has 1 to so many characters, and none that is a control character. */
 export function isText(text: string, lengthMax: number): boolean {
   const isLengthRight = text.length > 0 && text.length <= 2 * lengthMax && [...text].length <= lengthMax;
-  return isLengthRight && text.isWellFormed() && !controlCharacter.test(text);
+  return isLengthRight && text.isWellFormed() && !hasControlCharacter(text);
 }

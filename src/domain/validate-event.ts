@@ -3,6 +3,7 @@ import { fromJson, toBinary } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
+import { hasControlCharacter } from "./control-character.ts";
 import type { Violation } from "./errors.ts";
 import { eventLimits as limits } from "./event.ts";
 
@@ -28,13 +29,10 @@ export function fault(field: string, message: string): Violation {
   return { field: `${field.slice(0, fieldLengthMax - 1).toWellFormed()}…`, message };
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the point
-const controlCharacter = /[\u0000-\u001f\u007f-\u009f]/;
-
 function checkText(field: string, text: string, lengthMin: number, lengthMax: number): Violation | undefined {
   if (text.length < lengthMin) return fault(field, "is required");
   if (isLongerThan(text, lengthMax)) return fault(field, `is longer than ${lengthMax} characters`);
-  if (controlCharacter.test(text)) return fault(field, "holds a control character");
+  if (hasControlCharacter(text)) return fault(field, "holds a control character");
   if (!text.isWellFormed()) return fault(field, "is not valid Unicode");
   return undefined;
 }

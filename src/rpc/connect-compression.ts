@@ -3,7 +3,7 @@ import { gzip } from "node:zlib";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { compressionGzip } from "@connectrpc/connect-node";
 import { toUnread } from "./connect-refusal.ts";
-import { checkEventCount } from "./event-count.ts";
+import { checkEncodedEventCount } from "./event-count.ts";
 
 const compress = promisify(gzip);
 
@@ -22,7 +22,7 @@ export const eventsGzip: Compression = {
   ...fastGzip,
   async decompress(bytes, bytesMax) {
     const message = await fastGzip.decompress(bytes, bytesMax);
-    toUnread(() => checkEventCount(message));
+    toUnread(() => checkEncodedEventCount(message));
     return message;
   },
 };

@@ -15,7 +15,7 @@ import { hasEvents, messageBytesMaxOf } from "./connect-methods.ts";
 import { toUnread } from "./connect-refusal.ts";
 import type { ConnectRoute, ConnectRouterDeps } from "./connect-router.ts";
 import { createRoutes, createUnknownRoute } from "./connect-router.ts";
-import { checkEventCount } from "./event-count.ts";
+import { checkEncodedEventCount } from "./event-count.ts";
 import { createOpenCallLimit } from "./open-call-limit.ts";
 
 export interface ConnectRoutesDeps extends ConnectRouterDeps {
@@ -139,7 +139,7 @@ function noRequest(timeoutMs: number): SluiceError {
   return new SluiceError("STREAM_IDLE", `no request within ${timeoutMs / 1000} s`);
 }
 
-const checkCount = (message: Uint8Array) => toUnread(() => checkEventCount(message));
+const checkCount = (message: Uint8Array) => toUnread(() => checkEncodedEventCount(message));
 
 /** The pieces of the body. Who waits to be asked for it (`Expect: 100-continue`) is asked when it is to be read. */
 async function* readAskedFor(

@@ -14,7 +14,7 @@ import {
 } from "../../gen/sluice/v1/event_service_pb.ts";
 import { SluiceError } from "../domain/errors.ts";
 import type { Caller } from "../domain/project.ts";
-import { checkEventCount } from "./event-count.ts";
+import { checkEncodedEventCount } from "./event-count.ts";
 import type { EventHandlers } from "./event-service.ts";
 import { encodeListEventsResponse } from "./list-response.ts";
 import type { EventMethodName } from "./method-permissions.ts";
@@ -95,7 +95,7 @@ function nameOf({ name, localName, parent }: DescMethod): { name: string; localN
 }
 
 function decodeEvents(desc: DescMessage | undefined, bytes: Uint8Array): WireTrackManyRequest {
-  checkEventCount(bytes);
+  checkEncodedEventCount(bytes);
   return decode(desc, bytes);
 }
 

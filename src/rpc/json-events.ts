@@ -4,7 +4,7 @@ import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import { SluiceError } from "../domain/errors.ts";
 import type { UnreadableEvent } from "../domain/event.ts";
 import { callLimits } from "../domain/event.ts";
-import { tooManyEvents } from "./event-count.ts";
+import { tooManyEvents } from "../domain/event-count.ts";
 import { toJsonFault } from "./json-fault.ts";
 
 /** The field of a message that holds its event or events, and how deep in its JSON those are. */

@@ -2,20 +2,15 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { digestKey } from "../../src/domain/access.ts";
 import { useFiles } from "../support/certificates.ts";
+import { limitedProject } from "../support/limited-project.ts";
 import { projectDir, runSluice, useSluice } from "../support/sluice-process.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const write = useFiles();
 
-/** A file of one project, which the key of every SluiceProcess opens. */
-function limitedTo(rateLimit: string): string {
-  const key = `{ name: k, secret: "sha256:${digestKey("e2e-key-0123456789abcdef")}", permissions: [track, list] }`;
-  return write("sluice.yaml", `projects: { p: { rateLimits: [${rateLimit}], keys: [${key}] } }\n`);
-}
-
-const sluice = useSluice({ SLUICE_CONFIG: limitedTo("{ events: 200, per: 1s }") });
+const keyOfAll = "e2e-key-0123456789abcdef";
+const sluice = useSluice({ SLUICE_CONFIG: write("sluice.yaml", limitedProject(keyOfAll, "{ events: 200, per: 1s }")) });
 
 beforeAll(() => sluice.start());
 

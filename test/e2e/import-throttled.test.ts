@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { digestKey } from "../../src/domain/access.ts";
+import { limitedProject } from "../support/limited-project.ts";
 import { projectDir, SluiceProcess } from "../support/sluice-process.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -13,15 +13,7 @@ const path = join(folder, "sluice.yaml");
 const sluice = new SluiceProcess({ SLUICE_CONFIG: path });
 
 beforeAll(async () => {
-  writeFileSync(
-    path,
-    `projects:
-  slow:
-    rateLimits: [{ events: 10, per: 1h }]
-    keys:
-      - { name: all, secret: "sha256:${digestKey(sluice.key)}", permissions: [track, list] }
-`,
-  );
+  writeFileSync(path, limitedProject(sluice.key, "{ events: 10, per: 1h }"));
   await sluice.start();
 });
 

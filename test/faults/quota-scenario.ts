@@ -11,7 +11,7 @@ const burst = { events: 400, perMs: 1_000 };
 /** So long that it is never full again: when it will be tells how many tokens were taken in all. */
 const ledger = { events: 1_000_000, perMs: 86_400_000 };
 
-const rateLimits = `[{ events: ${burst.events}, per: 1s }, { events: ${ledger.events}, per: 24h }]`;
+const rateLimits = `{ events: ${burst.events}, per: 1s }, { events: ${ledger.events}, per: 24h }`;
 
 /** Replies are lost while tokens are short: what is sent again must not be charged again, nor let more through. */
 export const tightQuota: AnyScenario = defineScenario<ProxiedStack>({

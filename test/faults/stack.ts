@@ -1,7 +1,7 @@
 import { readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { digestKey } from "../../src/domain/access.ts";
 import { ChaosProxy } from "../support/chaos-proxy.ts";
+import { limitedProject } from "../support/limited-project.ts";
 import { SluiceProcess } from "../support/sluice-process.ts";
 import { TestRedis } from "../support/use-redis.ts";
 import { createEventClients, type EventClients } from "./event-clients.ts";
@@ -67,7 +67,7 @@ export async function startProxiedStack(
     SLUICE_REDIS_URL: `redis://127.0.0.1:${proxy.port}`,
     ...(rateLimits !== undefined && { SLUICE_CONFIG: configPath }),
   });
-  if (rateLimits !== undefined) writeConfig(configPath, sluice.key, rateLimits);
+  if (rateLimits !== undefined) writeFileSync(configPath, limitedProject(sluice.key, rateLimits));
   const stack = await startStack(sluice, {
     restart: () => redis.restart(),
     async remove() {
@@ -76,12 +76,6 @@ export async function startProxiedStack(
     },
   });
   return { ...stack, redis, proxy };
-}
-
-/** A project with rate limits, as the configuration writes them. */
-function writeConfig(path: string, key: string, rateLimits: string): void {
-  const keyLine = `{ name: writer, secret: "sha256:${digestKey(key)}", permissions: [track, list] }`;
-  writeFileSync(path, `projects:\n  limited:\n    rateLimits: ${rateLimits}\n    keys: [${keyLine}]\n`);
 }
 
 /** What a stack has beside its Sluice. */

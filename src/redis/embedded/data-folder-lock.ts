@@ -2,8 +2,9 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { StartError } from "../../domain/start-error.ts";
+import { errorCode } from "../../files/error-code.ts";
 import { makeFolder } from "../../files/make-folder.ts";
-import { errorCode, errorText } from "../caught.ts";
+import { errorText } from "../caught.ts";
 import { readLivePid } from "./pid-file.ts";
 
 /** The right to use a data folder, which one process has at a time. */

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { errorCode } from "../caught.ts";
+import { errorCode } from "../../files/error-code.ts";
 
 /** Whether a process of this machine still runs. One that has ended, and that nobody has reaped yet, does not. */
 export function isProcessAlive(pid: number): boolean {

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync, renameSync } from "node:fs";
-import { errorCode } from "../caught.ts";
+import { errorCode } from "../../files/error-code.ts";
 
 /** Begins a new log, and keeps the previous one as `<path>.1`. */
 export function rotateLogFile(path: string): void {

@@ -1,5 +1,5 @@
 import { Redis } from "ioredis";
-import { errorCode } from "../caught.ts";
+import { errorCode } from "../../files/error-code.ts";
 
 /**
  * One connection to whatever listens on a socket, ready even while that one is loading; undefined when nobody listens.

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import { errorCode } from "../caught.ts";
+import { errorCode } from "../../files/error-code.ts";
 import { parseInfo } from "../redis-info.ts";
 import { readLastMessage } from "./redis-log-file.ts";
 import { connectProbe } from "./redis-probe.ts";

@@ -3,7 +3,7 @@ import { lstatSync, mkdirSync, rmSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { StartError } from "../../domain/start-error.ts";
-import { errorCode } from "../caught.ts";
+import { errorCode } from "../../files/error-code.ts";
 
 /** Where an embedded Redis listens. */
 export interface RedisSocket {

@@ -1,6 +1,6 @@
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { errorCode } from "../caught.ts";
+import { errorCode } from "../../files/error-code.ts";
 
 /**
  * Cuts a transaction that was written only in part off the end of Redis' append-only file, and returns how many bytes
