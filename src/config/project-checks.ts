@@ -1,7 +1,7 @@
 import type { z } from "zod";
+import { parseDuration } from "../domain/duration.ts";
 import { toDurationText } from "../domain/duration-text.ts";
 import { settingDefaults } from "../domain/project.ts";
-import { parseDuration } from "./duration.ts";
 import type { FaultPath, ProjectFault } from "./project-fault.ts";
 import { toPathText, wrongValue } from "./project-fault.ts";
 import { dedupeWindowSchema, isMapping, retentionSchema } from "./project-schema.ts";

@@ -15,7 +15,7 @@ import { decodeYaml, parseYaml } from "./yaml-text.ts";
 export interface ProjectFile {
   /** In the order of the file; each has another name. */
   readonly projects: readonly ConfiguredProject[];
-  /** What its operator should be told. */
+  /** What its operator should be told. In this version there is nothing that would be a reason. */
   readonly warnings: readonly string[];
   /** Of the text; tells one version of the file from another. */
   readonly textDigest: string;
@@ -57,13 +57,10 @@ export function parseProjectFile(text: string, source: string): ProjectFile {
   const projects = parsed.flatMap(({ project }) => project ?? []);
   return deepFreeze({
     projects: projects.map(toConfigured),
-    warnings: projects.flatMap(warningsOf),
+    warnings: [],
     textDigest: createHash("sha256").update(text).digest("hex"),
   });
 }
-
-/** The fields that are checked, but that this version does nothing with. */
-const idleFields = ["retention", "indexedProperties"] as const;
 
 interface NamedProject extends z.output<typeof projectSchema> {
   readonly name: string;
@@ -81,7 +78,8 @@ function parseProject(name: string, value: unknown): { faults: ProjectFault[]; p
 }
 
 function toConfigured({ name, ...project }: NamedProject): ConfiguredProject {
-  const { environments = [], identityKinds = [], rateLimits = [], maxEvents, dedupeWindow, keys } = project;
+  const { environments = [], identityKinds = [], indexedProperties = [], rateLimits = [] } = project;
+  const { maxEvents, dedupeWindow, retention, keys } = project;
   return {
     name,
     settings: {
@@ -90,6 +88,8 @@ function toConfigured({ name, ...project }: NamedProject): ConfiguredProject {
       rateLimits: rateLimits.map(({ events, per }) => ({ events, perMs: per })),
       eventsMax: maxEvents,
       dedupeWindowMs: dedupeWindow,
+      retentionMs: retention,
+      indexedProperties,
     },
     keys: keys.map(({ secret, environments: boundTo = [], ...key }) => ({
       ...key,
@@ -97,12 +97,6 @@ function toConfigured({ name, ...project }: NamedProject): ConfiguredProject {
       environments: boundTo,
     })),
   };
-}
-
-function warningsOf(project: NamedProject): string[] {
-  return idleFields
-    .filter((field) => project[field] !== undefined)
-    .map((field) => `projects.${project.name}.${field} has no effect yet`);
 }
 
 function toFaults(path: FaultPath, { issues }: z.ZodError, value: unknown): ProjectFault[] {

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { permissions } from "../domain/access.ts";
 import { environmentExpectation, isEnvironment, isName, isText, nameExpectation } from "../domain/configured-name.ts";
+import { durationExpectation, parseDuration } from "../domain/duration.ts";
 import { toDurationText } from "../domain/duration-text.ts";
 import { eventLimits } from "../domain/event.ts";
 import { settingDefaults } from "../domain/project.ts";
-import { durationExpectation, parseDuration } from "./duration.ts";
 
 // Whatever is wrong with a value, the message of its issue is what it must be. Of a mapping with unknown fields, it is the
 // names of the known ones.
@@ -54,6 +54,9 @@ const { identityKindLength, propertyNameLength } = eventLimits;
 const kindExpectation = `1 to ${identityKindLength} characters, none of them a control character`;
 const propertyExpectation = `1 to ${propertyNameLength} characters, none of them a control character`;
 
+/** Each of them is written with every event that has the property. */
+const indexedPropertiesMax = 16;
+
 /** The shape of one project: bounds and defaults of each field, and nothing of what two of them must be together. */
 export const projectSchema = mapping("a mapping with the field keys", {
   environments: environments.optional(),
@@ -63,8 +66,10 @@ export const projectSchema = mapping("a mapping with the field keys", {
     1,
   ).optional(),
   indexedProperties: list(
-    `a list of properties, each ${propertyExpectation}`,
+    `a list of ${indexedPropertiesMax} properties at most, each ${propertyExpectation}`,
     text(propertyExpectation, (property) => isText(property, propertyNameLength)),
+    0,
+    indexedPropertiesMax,
   ).optional(),
   rateLimits: list("a list of 5 limits at most, each such as { events: 30, per: 1m }", rateLimit, 0, 5).optional(),
   retention: retentionSchema.optional(),

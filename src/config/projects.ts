@@ -8,6 +8,8 @@ import type { ConfiguredKey, ConfiguredProject } from "./project-file.ts";
 export interface Projects {
   /** What each key opens, by the key's digest. Another map once they were replaced. */
   readGrants(): ReadonlyMap<string, Grant>;
+  /** Those that are served now. Another list once they were replaced. */
+  readProjects(): readonly Project[];
   /**
    * Serves these instead, at once and all together, and returns what that changes, in words. A project is the same object
    * for ever; one that is gone only loses its keys, so that what its callers have begun goes on.
@@ -29,6 +31,7 @@ export function createProjects(configured: readonly ConfiguredProject[]): Projec
   const projects = new Map<string, { -readonly [Field in keyof Project]: Project[Field] }>();
   let served: readonly ConfiguredProject[] = [];
   let grants: ReadonlyMap<string, Grant> = new Map();
+  let current: readonly Project[] = [];
 
   function apply({ name, settings }: ConfiguredProject): Project {
     const known = projects.get(name);
@@ -45,17 +48,16 @@ export function createProjects(configured: readonly ConfiguredProject[]): Projec
   function replace(next: readonly ConfiguredProject[]): string[] {
     const changes = describeChanges(served, next);
     served = next;
+    const applied = next.map((one) => ({ project: apply(one), keys: one.keys }));
+    current = applied.map(({ project }) => project);
     grants = new Map(
-      next.flatMap((one) => {
-        const project = apply(one);
-        return one.keys.map((key): [string, Grant] => [key.digest, toGrant(project, key)]);
-      }),
+      applied.flatMap(({ project, keys }) => keys.map((key): [string, Grant] => [key.digest, toGrant(project, key)])),
     );
     return changes;
   }
 
   replace(configured);
-  return { readGrants: () => grants, replace };
+  return { readGrants: () => grants, readProjects: () => current, replace };
 }
 
 function toGrant(project: Project, key: ConfiguredKey): Grant {
@@ -107,6 +109,8 @@ const settingWords: Record<keyof ProjectSettings, string> = {
   rateLimits: "rateLimits",
   eventsMax: "maxEvents",
   dedupeWindowMs: "dedupeWindow",
+  retentionMs: "retention",
+  indexedProperties: "indexedProperties",
 };
 
 function changedSettings(before: ProjectSettings, after: ProjectSettings): string[] {

@@ -41,6 +41,8 @@ export interface ErrorDetails {
   readonly retryDelayMs?: number;
   /** The project's rate limits, where the call was told what they have left. */
   readonly quotas?: readonly Quota[];
+  /** Of CURSOR_EXPIRED: the cursor of the oldest event, if there is one. */
+  readonly oldestCursor?: string | undefined;
   /** What went wrong underneath; for the log only. */
   readonly cause?: unknown;
 }
@@ -52,6 +54,7 @@ export class SluiceError extends Error {
   readonly violations: readonly Violation[];
   readonly retryDelayMs: number | undefined;
   readonly quotas: readonly Quota[];
+  readonly oldestCursor: string | undefined;
 
   constructor(reason: ErrorReason, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -59,6 +62,7 @@ export class SluiceError extends Error {
     this.violations = details.violations ?? [];
     this.retryDelayMs = details.retryDelayMs;
     this.quotas = details.quotas ?? [];
+    this.oldestCursor = details.oldestCursor;
   }
 }
 

@@ -37,13 +37,23 @@ export const callLimits = {
   messageEvents: 500,
   /** Of the events of an atomic call, which are stored by one script call. */
   atomicBytes: 1 << 20,
+  /** Of these events: their names, identities and scalars of indexed properties. */
+  atomicTerms: 5000,
   pageSizeDefault: 20,
   pageSizeMax: 1000,
   pageBytes: 3 << 20,
   filterNames: 100,
+  filterValues: 100,
+  filterProperties: 16,
+  /** Of a text that a property has to equal. */
+  filterPropertyLength: 1024,
   failures: 1000,
   /** How long a TrackBatch stream is held back by rate limits, in all. */
   throttleWaitMs: 30_000,
+  /** At which one answer of a tail ends: there may be 10,000 whose readers take nothing. */
+  tailBatchBytes: 256 << 10,
+  /** How long a tail stays silent at most. */
+  tailHeartbeatMs: 15_000,
 } as const;
 
 /** An id for an event whose sender gave none. */

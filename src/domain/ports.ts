@@ -1,5 +1,6 @@
 import type { Position } from "./cursor.ts";
 import type { SluiceError, Violation } from "./errors.ts";
+import type { EventFilter } from "./event-filter.ts";
 import type { RejectionReason } from "./outcome.ts";
 import type { Entrance, Project } from "./project.ts";
 import type { Quota } from "./quota.ts";
@@ -22,6 +23,8 @@ export interface EventToAppend {
   /** Whether the sender left the time out. */
   readonly isTimeAbsent: boolean;
   readonly isTest: boolean;
+  /** How many terms the indexes get of it, at most. Default: 2. */
+  readonly termCount?: number;
 }
 
 /** What became of one event handed to the log. */
@@ -82,16 +85,31 @@ export interface StoredEvent {
 export interface ReadRange {
   readonly order: "newest-first" | "oldest-first";
   /** Exclusive; absent: from the end that the order begins at. */
-  readonly after?: Position;
-  /** How many events to read at most. Fewer are read when they are large. */
+  readonly after?: Position | undefined;
+  /**
+   * What the caller looks for, and will sift by itself. Its receive times bound what is read. By the rest, the log may
+   * leave events out that do not match, where it can look up those that may.
+   */
+  readonly filter?: EventFilter | undefined;
+  /** How many events to read at most. Fewer are read when they are large, or take long to find. */
   readonly countMax: number;
 }
 
 /** Some of a project's events in order. */
 export interface ReadSlice {
   readonly events: readonly StoredEvent[];
-  /** Whether the log holds nothing more in this direction. */
+  /** How far was read, events that were left out included: the next slice is behind it. Absent when nothing was passed. */
+  readonly reached?: Position | undefined;
+  /** What it took to find them, in events that were looked at: bounds how often a caller reads on. */
+  readonly scannedCount: number;
+  /** Whether there is nothing more in this direction, or within the filter's receive times. */
   readonly isEnd: boolean;
+}
+
+/** How to wait for events to come. */
+export interface WaitOptions {
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
 }
 
 /** A project's events: append-only, in one total order. */
@@ -114,8 +132,26 @@ export interface EventLog {
   holdRoom(project: Project, bytes: number): () => void;
   /** Resolves when less is queued than may be, or when aborted. A stream waits for it before it reads on. */
   waitForRoom(project: Project, signal: AbortSignal): Promise<void>;
-  /** Reads a bounded slice. Throws CURSOR_EXPIRED when `after` is of another data set; STORAGE_UNAVAILABLE. */
+  /**
+   * Reads a bounded slice. Throws CURSOR_EXPIRED when `after` is of another data set or before what retention kept;
+   * STORAGE_UNAVAILABLE.
+   */
   read(project: Project, range: ReadRange): Promise<ReadSlice>;
+  /** The event at a position, if there is one. Throws as `read` does. */
+  readAt(project: Project, position: Position): Promise<StoredEvent | undefined>;
+  /** The event with this id, if it is remembered and kept. Throws STORAGE_UNAVAILABLE. */
+  readById(project: Project, id: string): Promise<StoredEvent | undefined>;
+  /**
+   * Where a tail begins: at the newest event, or, given a time, in front of the first that is kept and was or will be
+   * stored then or later. Throws STORAGE_UNAVAILABLE, and STORAGE_FULL in a data set that was never written to.
+   */
+  startOfTail(project: Project, fromMs?: number): Promise<Position>;
+  /**
+   * Reads a slice of what is behind a position, oldest first. When there is nothing, waits until there is, or until the
+   * time is up or the signal aborted: the slice is empty then. All who wait share one connection, and what it reads.
+   * Throws as `read` does.
+   */
+  readLive(project: Project, after: Position, options: WaitOptions): Promise<ReadSlice>;
   /** What the project's rate limits have left, in the order of its settings. Throws STORAGE_UNAVAILABLE. */
   readQuotas(project: Project): Promise<readonly Quota[]>;
   /** How many events the project holds. Throws STORAGE_UNAVAILABLE. */

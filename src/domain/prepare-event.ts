@@ -1,6 +1,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
+import { countTerms } from "./count-terms.ts";
 import type { OfferedEvent } from "./event.ts";
 import { assignId, callLimits, eventLimits } from "./event.ts";
 import type { EventInspection } from "./inspect-event-bytes.ts";
@@ -68,6 +69,7 @@ function prepareDecoded(
     bytes,
     isTimeAbsent: event.time === undefined,
     isTest: event.test,
+    termCount: countTerms(event, sender.project.settings.indexedProperties),
   };
 }
 

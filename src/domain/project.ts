@@ -19,6 +19,10 @@ export interface ProjectSettings {
   readonly eventsMax: number | undefined;
   /** How long an id is remembered at least, from when its event was accepted. */
   readonly dedupeWindowMs: number;
+  /** How long events are kept, at least twice the dedupe window. Undefined: for ever. */
+  readonly retentionMs: number | undefined;
+  /** Top-level properties that events are looked up by. */
+  readonly indexedProperties: readonly string[];
 }
 
 /** What holds where nothing is configured. */
@@ -28,6 +32,8 @@ export const settingDefaults: ProjectSettings = Object.freeze({
   rateLimits: Object.freeze([]),
   eventsMax: undefined,
   dedupeWindowMs: 7 * 24 * 60 * 60 * 1000,
+  retentionMs: undefined,
+  indexedProperties: Object.freeze([]),
 });
 
 /** Where an event came in. Vendor dialects add theirs. */

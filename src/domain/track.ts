@@ -120,8 +120,12 @@ function findExcess({ project }: Caller, prepared: readonly PreparedEvent[]): st
     return `a rate limit of the project lets ${eventsMax} events through at once, and the call has ${prepared.length}`;
   }
   const bytes = prepared.reduce((sum, event) => sum + ("bytes" in event ? event.bytes.length : 0), 0);
-  if (bytes <= callLimits.atomicBytes) return undefined;
-  return `the events of an atomic call may have ${callLimits.atomicBytes} bytes in all, and these have ${bytes}`;
+  if (bytes > callLimits.atomicBytes) {
+    return `the events of an atomic call may have ${callLimits.atomicBytes} bytes in all, and these have ${bytes}`;
+  }
+  const terms = prepared.reduce((sum, event) => sum + ("bytes" in event ? (event.termCount ?? 0) : 0), 0);
+  if (terms <= callLimits.atomicTerms) return undefined;
+  return `the events of an atomic call may have ${callLimits.atomicTerms} names, identities and indexed values in all, and these have ${terms}`;
 }
 
 function isThrottled({ kind }: EventOutcome): boolean {

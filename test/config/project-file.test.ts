@@ -79,6 +79,8 @@ describe("parseProjectFile", () => {
             ],
             eventsMax: 50_000_000,
             dedupeWindowMs: 604_800_000,
+            retentionMs: 2_592_000_000,
+            indexedProperties: ["orderId"],
           },
           keys: [
             {
@@ -90,7 +92,7 @@ describe("parseProjectFile", () => {
           ],
         },
       ],
-      warnings: ["projects.shop.retention has no effect yet", "projects.shop.indexedProperties has no effect yet"],
+      warnings: [],
       textDigest: expect.stringMatching(/^[0-9a-f]{64}$/),
     });
   });
@@ -164,6 +166,13 @@ describe("parseProjectFile", () => {
       shopWith("indexedProperties: [a, a]"),
       ['projects.shop.indexedProperties[1] is "a"; it must be in the list only once'],
     ],
+    [
+      shopWith(`indexedProperties: [${Array.from({ length: 17 }, (_, i) => `p${i}`).join(", ")}]`),
+      [
+        "projects.shop.indexedProperties is a list of 17; it must be a list of 16 properties at most, each 1 to 256 characters, none of them a control character",
+      ],
+    ],
+    [shopWith(`indexedProperties: [${Array.from({ length: 16 }, (_, i) => `p${i}`).join(", ")}]`), []],
     ...["0", "1000000001", "1.5", "'5'", "1e400", ".nan"].map((events): [string, string[]] => [
       shopWith(`rateLimits: [{ events: ${events}, per: 1m }]`),
       [

@@ -47,11 +47,13 @@ describe("createProjects", () => {
     const { project } = access.authenticate("Bearer shop-all-key");
 
     projects.replace([projectOf("blog")]);
+    expect(projects.readProjects().map(({ name }) => name)).toEqual(["blog"]);
     expect(() => access.authenticate("Bearer shop-all-key")).toThrow("this key opens no project");
     expect(project.settings).toEqual(settingDefaults);
 
     projects.replace([projectOf("shop")]);
     expect(access.authenticate("Bearer shop-all-key").project).toBe(project);
+    expect(projects.readProjects()).toEqual([project]);
   });
 
   it("says what changes, by name, and without a digest", () => {
@@ -61,7 +63,14 @@ describe("createProjects", () => {
 
     const changes = projects.replace([
       projectOf("shop", {
-        settings: { ...settingDefaults, environments: ["a"], eventsMax: 1, dedupeWindowMs: 1000 },
+        settings: {
+          ...settingDefaults,
+          environments: ["a"],
+          eventsMax: 1,
+          dedupeWindowMs: 1000,
+          retentionMs: 2000,
+          indexedProperties: ["orderId"],
+        },
         keys: [
           keyOf("kept"),
           keyOf("new"),
@@ -74,7 +83,7 @@ describe("createProjects", () => {
     expect(changes).toEqual([
       "project added added",
       "project gone removed",
-      "project shop changed: environments, maxEvents, dedupeWindow",
+      "project shop changed: environments, maxEvents, dedupeWindow, retention, indexedProperties",
       "key new of shop added",
       "key old of shop removed",
       "key changed of shop changed: secret, permissions, environments",

@@ -57,12 +57,15 @@ function linesSince(start: number): string[] {
 }
 
 describe("watchProjects", () => {
-  it("serves what the file has, and warns of what has no effect", () => {
+  it("serves what the file has, and has nothing to say of it", () => {
     writeFileSync(path, fileFor("one", "retention: 30d,"));
     const opens = watch();
 
     expect(opens("one")).toBe(true);
-    expect(linesSince(0)).toEqual(["warn: projects.shop.retention has no effect yet"]);
+    expect(watched?.projects.readProjects()).toMatchObject([
+      { name: "shop", settings: { retentionMs: 2_592_000_000 } },
+    ]);
+    expect(linesSince(0)).toEqual([]);
   });
 
   it("throws the faults of the first version", () => {

@@ -5,6 +5,7 @@ import { createListRejectedEvents } from "../../src/domain/list-rejected-events.
 import { createPageTokens } from "../../src/domain/page-token.ts";
 import type { RejectedEvent } from "../../src/domain/ports.ts";
 import type { Project } from "../../src/domain/project.ts";
+import { noFilter } from "../support/arbitrary-filters.ts";
 import { eventToAppend, newProject } from "../support/events.ts";
 import { createFakeEventLog } from "../support/fake-event-log.ts";
 import type { FakeRejectedOptions } from "../support/fake-rejected-events.ts";
@@ -135,7 +136,7 @@ describe("createListRejectedEvents", () => {
     const log = createFakeEventLog();
     await log.append(project, "grpc", [eventToAppend("a"), eventToAppend("b")]);
     const listEvents = createListEvents(log, tokens);
-    const query = { names: [], includeTest: false, order: "newest-first", pageSize: 1, pageToken: "" } as const;
+    const query = { filter: noFilter, order: "newest-first", pageSize: 1, pageToken: "" } as const;
     const everyone = { project, environments: [] };
     const ofEvents = (await listEvents(everyone, query)).nextPageToken;
 

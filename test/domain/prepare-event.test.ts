@@ -10,7 +10,7 @@ import type { RejectedEvent, Sender } from "../../src/domain/prepare-event.ts";
 import { prepareEvent } from "../../src/domain/prepare-event.ts";
 import { isSameEvent } from "../../src/domain/same-event.ts";
 import { validateEvent } from "../../src/domain/validate-event.ts";
-import { toEvent } from "../../src/rpc/list-response.ts";
+import { toEvent } from "../../src/rpc/event-encoding.ts";
 import { arbitraryEvent, arbitraryNowMs as nowMs } from "../support/arbitrary-events.ts";
 import type { EventInit } from "../support/events.ts";
 import { encodeEvent, newProject } from "../support/events.ts";

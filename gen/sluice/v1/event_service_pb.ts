@@ -4,8 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp, Value } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Event } from "./event_pb.ts";
 import { file_sluice_v1_event } from "./event_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file sluice/v1/event_service.proto.
  */
 export const file_sluice_v1_event_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch1zbHVpY2UvdjEvZXZlbnRfc2VydmljZS5wcm90bxIJc2x1aWNlLnYxIi8KDFRyYWNrUmVxdWVzdBIfCgVldmVudBgBIAEoCzIQLnNsdWljZS52MS5FdmVudCKRAQoNVHJhY2tSZXNwb25zZRIKCgJpZBgBIAEoCRIOCgZjdXJzb3IYAiABKAkSEQoJZHVwbGljYXRlGAMgASgIEjAKDHJlY2VpdmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoFcXVvdGEYBSABKAsyEC5zbHVpY2UudjEuUXVvdGEiRAoQVHJhY2tNYW55UmVxdWVzdBIgCgZldmVudHMYASADKAsyEC5zbHVpY2UudjEuRXZlbnQSDgoGYXRvbWljGAIgASgIIl0KEVRyYWNrTWFueVJlc3BvbnNlEicKB3Jlc3VsdHMYASADKAsyFi5zbHVpY2UudjEuVHJhY2tSZXN1bHQSHwoFcXVvdGEYAiABKAsyEC5zbHVpY2UudjEuUXVvdGEiNQoRVHJhY2tCYXRjaFJlcXVlc3QSIAoGZXZlbnRzGAEgAygLMhAuc2x1aWNlLnYxLkV2ZW50IoICChJUcmFja0JhdGNoUmVzcG9uc2USFgoOYWNjZXB0ZWRfY291bnQYASABKAMSFwoPZHVwbGljYXRlX2NvdW50GAIgASgDEhYKDnJlamVjdGVkX2NvdW50GAMgASgDEhcKD3Rocm90dGxlZF9jb3VudBgEIAEoAxIVCg11bmtub3duX2NvdW50GAUgASgDEhMKC2xhc3RfY3Vyc29yGAYgASgJEhIKCm5leHRfaW5kZXgYByABKAMSKQoIZmFpbHVyZXMYCCADKAsyFy5zbHVpY2UudjEuVHJhY2tGYWlsdXJlEh8KBXF1b3RhGAkgASgLMhAuc2x1aWNlLnYxLlF1b3RhIqcBCgtUcmFja1Jlc3VsdBIjCgdvdXRjb21lGAEgASgOMhIuc2x1aWNlLnYxLk91dGNvbWUSCgoCaWQYAiABKAkSDgoGY3Vyc29yGAMgASgJEicKCXJlamVjdGlvbhgEIAEoCzIULnNsdWljZS52MS5SZWplY3Rpb24SLgoLcmV0cnlfZGVsYXkYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ipwEKDFRyYWNrRmFpbHVyZRINCgVpbmRleBgBIAEoAxIKCgJpZBgCIAEoCRIjCgdvdXRjb21lGAMgASgOMhIuc2x1aWNlLnYxLk91dGNvbWUSJwoJcmVqZWN0aW9uGAQgASgLMhQuc2x1aWNlLnYxLlJlamVjdGlvbhIuCgtyZXRyeV9kZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJOCglSZWplY3Rpb24SDgoGcmVhc29uGAEgASgJEg0KBWZpZWxkGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSEQoJcmV0cnlhYmxlGAQgASgIIoMBChFMaXN0RXZlbnRzUmVxdWVzdBImCgZmaWx0ZXIYASABKAsyFi5zbHVpY2UudjEuRXZlbnRGaWx0ZXISHwoFb3JkZXIYAiABKA4yEC5zbHVpY2UudjEuT3JkZXISEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiMgoLRXZlbnRGaWx0ZXISDQoFbmFtZXMYASADKAkSFAoMaW5jbHVkZV90ZXN0GAogASgIIk8KEkxpc3RFdmVudHNSZXNwb25zZRIgCgZldmVudHMYASADKAsyEC5zbHVpY2UudjEuRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIoEBCgVRdW90YRINCgVsaW1pdBgBIAEoAxImCgNwZXIYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJcmVtYWluaW5nGAMgASgDEi4KC3Jlc2V0X2FmdGVyGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIkIKGUxpc3RSZWplY3RlZEV2ZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkidgoaTGlzdFJlamVjdGVkRXZlbnRzUmVzcG9uc2USKAoGZXZlbnRzGAEgAygLMhguc2x1aWNlLnYxLlJlamVjdGVkRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhUKDW9taXR0ZWRfY291bnQYAyABKAMimAEKDVJlamVjdGVkRXZlbnQSLwoLcmVqZWN0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGVudHJhbmNlGAIgASgJEgoKAmlkGAMgASgJEicKCXJlamVjdGlvbhgEIAEoCzIULnNsdWljZS52MS5SZWplY3Rpb24SDwoHcGF5bG9hZBgFIAEoCSISChBHZXRMaW1pdHNSZXF1ZXN0IuoBChFHZXRMaW1pdHNSZXNwb25zZRIgCgZxdW90YXMYASADKAsyEC5zbHVpY2UudjEuUXVvdGESMAoNZGVkdXBlX3dpbmRvdxgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgpldmVudHNfbWF4GAMgASgDEhMKC2V2ZW50X2NvdW50GAQgASgDEhQKDGVudmlyb25tZW50cxgFIAMoCRIWCg5pZGVudGl0eV9raW5kcxgGIAMoCRIqCgtjYWxsX2xpbWl0cxgHIAEoCzIVLnNsdWljZS52MS5DYWxsTGltaXRzIr8ECgpDYWxsTGltaXRzEhsKE3RyYWNrX21lc3NhZ2VfYnl0ZXMYASABKAMSGwoTYmF0Y2hfbWVzc2FnZV9ieXRlcxgCIAEoAxIWCg5tZXNzYWdlX2V2ZW50cxgDIAEoAxIVCg1wYWdlX3NpemVfbWF4GAQgASgDEhIKCnBhZ2VfYnl0ZXMYBSABKAMSEwoLZXZlbnRfYnl0ZXMYBiABKAMSFgoOcHJvcGVydHlfY291bnQYByABKAMSFgoOcHJvcGVydHlfYnl0ZXMYCCABKAMSFgoOcHJvcGVydHlfZGVwdGgYCSABKAMSFgoOaWRlbnRpdHlfY291bnQYCiABKAMSMAoNdGhyb3R0bGVfd2FpdBgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIUCgxhdG9taWNfYnl0ZXMYDCABKAMSEQoJaWRfbGVuZ3RoGA0gASgDEhMKC25hbWVfbGVuZ3RoGA4gASgDEhwKFGlkZW50aXR5X2tpbmRfbGVuZ3RoGA8gASgDEhcKD2lkZW50aXR5X2xlbmd0aBgQIAEoAxIaChJlbnZpcm9ubWVudF9sZW5ndGgYESABKAMSHAoUcHJvcGVydHlfbmFtZV9sZW5ndGgYEiABKAMSLQoKdGltZV9haGVhZBgTIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIUCgxmaWx0ZXJfbmFtZXMYFCABKAMSGQoRcGFnZV9zaXplX2RlZmF1bHQYFSABKAMqkQEKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhQKEE9VVENPTUVfQUNDRVBURUQQARIVChFPVVRDT01FX0RVUExJQ0FURRACEhQKEE9VVENPTUVfUkVKRUNURUQQAxIVChFPVVRDT01FX1RIUk9UVExFRBAEEhMKD09VVENPTUVfVU5LTk9XThAFKk4KBU9yZGVyEhUKEU9SREVSX1VOU1BFQ0lGSUVEEAASFgoST1JERVJfTkVXRVNUX0ZJUlNUEAESFgoST1JERVJfT0xERVNUX0ZJUlNUEAIy5AMKDEV2ZW50U2VydmljZRI6CgVUcmFjaxIXLnNsdWljZS52MS5UcmFja1JlcXVlc3QaGC5zbHVpY2UudjEuVHJhY2tSZXNwb25zZRJGCglUcmFja01hbnkSGy5zbHVpY2UudjEuVHJhY2tNYW55UmVxdWVzdBocLnNsdWljZS52MS5UcmFja01hbnlSZXNwb25zZRJLCgpUcmFja0JhdGNoEhwuc2x1aWNlLnYxLlRyYWNrQmF0Y2hSZXF1ZXN0Gh0uc2x1aWNlLnYxLlRyYWNrQmF0Y2hSZXNwb25zZSgBEk4KCkxpc3RFdmVudHMSHC5zbHVpY2UudjEuTGlzdEV2ZW50c1JlcXVlc3QaHS5zbHVpY2UudjEuTGlzdEV2ZW50c1Jlc3BvbnNlIgOQAgESZgoSTGlzdFJlamVjdGVkRXZlbnRzEiQuc2x1aWNlLnYxLkxpc3RSZWplY3RlZEV2ZW50c1JlcXVlc3QaJS5zbHVpY2UudjEuTGlzdFJlamVjdGVkRXZlbnRzUmVzcG9uc2UiA5ACARJLCglHZXRMaW1pdHMSGy5zbHVpY2UudjEuR2V0TGltaXRzUmVxdWVzdBocLnNsdWljZS52MS5HZXRMaW1pdHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_sluice_v1_event]);
+  fileDesc("Ch1zbHVpY2UvdjEvZXZlbnRfc2VydmljZS5wcm90bxIJc2x1aWNlLnYxIi8KDFRyYWNrUmVxdWVzdBIfCgVldmVudBgBIAEoCzIQLnNsdWljZS52MS5FdmVudCKRAQoNVHJhY2tSZXNwb25zZRIKCgJpZBgBIAEoCRIOCgZjdXJzb3IYAiABKAkSEQoJZHVwbGljYXRlGAMgASgIEjAKDHJlY2VpdmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHwoFcXVvdGEYBSABKAsyEC5zbHVpY2UudjEuUXVvdGEiRAoQVHJhY2tNYW55UmVxdWVzdBIgCgZldmVudHMYASADKAsyEC5zbHVpY2UudjEuRXZlbnQSDgoGYXRvbWljGAIgASgIIl0KEVRyYWNrTWFueVJlc3BvbnNlEicKB3Jlc3VsdHMYASADKAsyFi5zbHVpY2UudjEuVHJhY2tSZXN1bHQSHwoFcXVvdGEYAiABKAsyEC5zbHVpY2UudjEuUXVvdGEiNQoRVHJhY2tCYXRjaFJlcXVlc3QSIAoGZXZlbnRzGAEgAygLMhAuc2x1aWNlLnYxLkV2ZW50IoICChJUcmFja0JhdGNoUmVzcG9uc2USFgoOYWNjZXB0ZWRfY291bnQYASABKAMSFwoPZHVwbGljYXRlX2NvdW50GAIgASgDEhYKDnJlamVjdGVkX2NvdW50GAMgASgDEhcKD3Rocm90dGxlZF9jb3VudBgEIAEoAxIVCg11bmtub3duX2NvdW50GAUgASgDEhMKC2xhc3RfY3Vyc29yGAYgASgJEhIKCm5leHRfaW5kZXgYByABKAMSKQoIZmFpbHVyZXMYCCADKAsyFy5zbHVpY2UudjEuVHJhY2tGYWlsdXJlEh8KBXF1b3RhGAkgASgLMhAuc2x1aWNlLnYxLlF1b3RhIqcBCgtUcmFja1Jlc3VsdBIjCgdvdXRjb21lGAEgASgOMhIuc2x1aWNlLnYxLk91dGNvbWUSCgoCaWQYAiABKAkSDgoGY3Vyc29yGAMgASgJEicKCXJlamVjdGlvbhgEIAEoCzIULnNsdWljZS52MS5SZWplY3Rpb24SLgoLcmV0cnlfZGVsYXkYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ipwEKDFRyYWNrRmFpbHVyZRINCgVpbmRleBgBIAEoAxIKCgJpZBgCIAEoCRIjCgdvdXRjb21lGAMgASgOMhIuc2x1aWNlLnYxLk91dGNvbWUSJwoJcmVqZWN0aW9uGAQgASgLMhQuc2x1aWNlLnYxLlJlamVjdGlvbhIuCgtyZXRyeV9kZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJOCglSZWplY3Rpb24SDgoGcmVhc29uGAEgASgJEg0KBWZpZWxkGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSEQoJcmV0cnlhYmxlGAQgASgIIoMBChFMaXN0RXZlbnRzUmVxdWVzdBImCgZmaWx0ZXIYASABKAsyFi5zbHVpY2UudjEuRXZlbnRGaWx0ZXISHwoFb3JkZXIYAiABKA4yEC5zbHVpY2UudjEuT3JkZXISEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiwAMKC0V2ZW50RmlsdGVyEg0KBW5hbWVzGAEgAygJEiUKCGlkZW50aXR5GAIgASgLMhMuc2x1aWNlLnYxLklkZW50aXR5EhMKC2Vudmlyb25tZW50GAMgASgJEg4KBnZhbHVlcxgEIAMoARIWCgl2YWx1ZV9taW4YBSABKAFIAIgBARIWCgl2YWx1ZV9tYXgYBiABKAFIAYgBARI6Cgpwcm9wZXJ0aWVzGAcgAygLMiYuc2x1aWNlLnYxLkV2ZW50RmlsdGVyLlByb3BlcnRpZXNFbnRyeRI1ChFyZWNlaXZlX3RpbWVfZnJvbRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNgoScmVjZWl2ZV90aW1lX3VudGlsGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxpbmNsdWRlX3Rlc3QYCiABKAgaSQoPUHJvcGVydGllc0VudHJ5EgsKA2tleRgBIAEoCRIlCgV2YWx1ZRgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZToCOAFCDAoKX3ZhbHVlX21pbkIMCgpfdmFsdWVfbWF4IiQKCElkZW50aXR5EgwKBGtpbmQYASABKAkSCgoCaWQYAiABKAkiTwoSTGlzdEV2ZW50c1Jlc3BvbnNlEiAKBmV2ZW50cxgBIAMoCzIQLnNsdWljZS52MS5FdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiOgoPR2V0RXZlbnRSZXF1ZXN0EgwKAmlkGAEgASgJSAASEAoGY3Vyc29yGAIgASgJSABCBwoFZXZlbnQiMwoQR2V0RXZlbnRSZXNwb25zZRIfCgVldmVudBgBIAEoCzIQLnNsdWljZS52MS5FdmVudCJRChFUYWlsRXZlbnRzUmVxdWVzdBImCgZmaWx0ZXIYASABKAsyFi5zbHVpY2UudjEuRXZlbnRGaWx0ZXISFAoMYWZ0ZXJfY3Vyc29yGAIgASgJIkYKElRhaWxFdmVudHNSZXNwb25zZRIgCgZldmVudHMYASADKAsyEC5zbHVpY2UudjEuRXZlbnQSDgoGY3Vyc29yGAIgASgJIoEBCgVRdW90YRINCgVsaW1pdBgBIAEoAxImCgNwZXIYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJcmVtYWluaW5nGAMgASgDEi4KC3Jlc2V0X2FmdGVyGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIkIKGUxpc3RSZWplY3RlZEV2ZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkidgoaTGlzdFJlamVjdGVkRXZlbnRzUmVzcG9uc2USKAoGZXZlbnRzGAEgAygLMhguc2x1aWNlLnYxLlJlamVjdGVkRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhUKDW9taXR0ZWRfY291bnQYAyABKAMimAEKDVJlamVjdGVkRXZlbnQSLwoLcmVqZWN0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGVudHJhbmNlGAIgASgJEgoKAmlkGAMgASgJEicKCXJlamVjdGlvbhgEIAEoCzIULnNsdWljZS52MS5SZWplY3Rpb24SDwoHcGF5bG9hZBgFIAEoCSISChBHZXRMaW1pdHNSZXF1ZXN0IrQCChFHZXRMaW1pdHNSZXNwb25zZRIgCgZxdW90YXMYASADKAsyEC5zbHVpY2UudjEuUXVvdGESMAoNZGVkdXBlX3dpbmRvdxgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgpldmVudHNfbWF4GAMgASgDEhMKC2V2ZW50X2NvdW50GAQgASgDEhQKDGVudmlyb25tZW50cxgFIAMoCRIWCg5pZGVudGl0eV9raW5kcxgGIAMoCRIqCgtjYWxsX2xpbWl0cxgHIAEoCzIVLnNsdWljZS52MS5DYWxsTGltaXRzEiwKCXJldGVudGlvbhgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIaChJpbmRleGVkX3Byb3BlcnRpZXMYCSADKAkixAUKCkNhbGxMaW1pdHMSGwoTdHJhY2tfbWVzc2FnZV9ieXRlcxgBIAEoAxIbChNiYXRjaF9tZXNzYWdlX2J5dGVzGAIgASgDEhYKDm1lc3NhZ2VfZXZlbnRzGAMgASgDEhUKDXBhZ2Vfc2l6ZV9tYXgYBCABKAMSEgoKcGFnZV9ieXRlcxgFIAEoAxITCgtldmVudF9ieXRlcxgGIAEoAxIWCg5wcm9wZXJ0eV9jb3VudBgHIAEoAxIWCg5wcm9wZXJ0eV9ieXRlcxgIIAEoAxIWCg5wcm9wZXJ0eV9kZXB0aBgJIAEoAxIWCg5pZGVudGl0eV9jb3VudBgKIAEoAxIwCg10aHJvdHRsZV93YWl0GAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDGF0b21pY19ieXRlcxgMIAEoAxIRCglpZF9sZW5ndGgYDSABKAMSEwoLbmFtZV9sZW5ndGgYDiABKAMSHAoUaWRlbnRpdHlfa2luZF9sZW5ndGgYDyABKAMSFwoPaWRlbnRpdHlfbGVuZ3RoGBAgASgDEhoKEmVudmlyb25tZW50X2xlbmd0aBgRIAEoAxIcChRwcm9wZXJ0eV9uYW1lX2xlbmd0aBgSIAEoAxItCgp0aW1lX2FoZWFkGBMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDGZpbHRlcl9uYW1lcxgUIAEoAxIZChFwYWdlX3NpemVfZGVmYXVsdBgVIAEoAxIVCg1maWx0ZXJfdmFsdWVzGBYgASgDEhkKEWZpbHRlcl9wcm9wZXJ0aWVzGBcgASgDEh4KFmZpbHRlcl9wcm9wZXJ0eV9sZW5ndGgYGCABKAMSMQoOdGFpbF9oZWFydGJlYXQYGSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24qkQEKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhQKEE9VVENPTUVfQUNDRVBURUQQARIVChFPVVRDT01FX0RVUExJQ0FURRACEhQKEE9VVENPTUVfUkVKRUNURUQQAxIVChFPVVRDT01FX1RIUk9UVExFRBAEEhMKD09VVENPTUVfVU5LTk9XThAFKk4KBU9yZGVyEhUKEU9SREVSX1VOU1BFQ0lGSUVEEAASFgoST1JERVJfTkVXRVNUX0ZJUlNUEAESFgoST1JERVJfT0xERVNUX0ZJUlNUEAIy+wQKDEV2ZW50U2VydmljZRI6CgVUcmFjaxIXLnNsdWljZS52MS5UcmFja1JlcXVlc3QaGC5zbHVpY2UudjEuVHJhY2tSZXNwb25zZRJGCglUcmFja01hbnkSGy5zbHVpY2UudjEuVHJhY2tNYW55UmVxdWVzdBocLnNsdWljZS52MS5UcmFja01hbnlSZXNwb25zZRJLCgpUcmFja0JhdGNoEhwuc2x1aWNlLnYxLlRyYWNrQmF0Y2hSZXF1ZXN0Gh0uc2x1aWNlLnYxLlRyYWNrQmF0Y2hSZXNwb25zZSgBEk4KCkxpc3RFdmVudHMSHC5zbHVpY2UudjEuTGlzdEV2ZW50c1JlcXVlc3QaHS5zbHVpY2UudjEuTGlzdEV2ZW50c1Jlc3BvbnNlIgOQAgESSAoIR2V0RXZlbnQSGi5zbHVpY2UudjEuR2V0RXZlbnRSZXF1ZXN0Ghsuc2x1aWNlLnYxLkdldEV2ZW50UmVzcG9uc2UiA5ACARJLCgpUYWlsRXZlbnRzEhwuc2x1aWNlLnYxLlRhaWxFdmVudHNSZXF1ZXN0Gh0uc2x1aWNlLnYxLlRhaWxFdmVudHNSZXNwb25zZTABEmYKEkxpc3RSZWplY3RlZEV2ZW50cxIkLnNsdWljZS52MS5MaXN0UmVqZWN0ZWRFdmVudHNSZXF1ZXN0GiUuc2x1aWNlLnYxLkxpc3RSZWplY3RlZEV2ZW50c1Jlc3BvbnNlIgOQAgESSwoJR2V0TGltaXRzEhsuc2x1aWNlLnYxLkdldExpbWl0c1JlcXVlc3QaHC5zbHVpY2UudjEuR2V0TGltaXRzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_sluice_v1_event]);
 
 /**
  * The request of Track.
@@ -447,6 +447,66 @@ export type EventFilter = Message<"sluice.v1.EventFilter"> & {
   names: string[];
 
   /**
+   * Optional. An identity that the event has to have. Default: any.
+   *
+   * @generated from field: sluice.v1.Identity identity = 2;
+   */
+  identity?: Identity | undefined;
+
+  /**
+   * Optional. The environment that the event has to have, at most 64 characters. A key that is bound to environments may
+   * name only these. Default: any that the key may read.
+   *
+   * @generated from field: string environment = 3;
+   */
+  environment: string;
+
+  /**
+   * Optional. Numbers of which the event's `value` has to be one; at most 100, each finite. Default: any value, or none.
+   *
+   * @generated from field: repeated double values = 4;
+   */
+  values: number[];
+
+  /**
+   * Optional. The least that the event's `value` may be, finite. Default: no bound.
+   *
+   * @generated from field: optional double value_min = 5;
+   */
+  valueMin?: number | undefined;
+
+  /**
+   * Optional. The most that the event's `value` may be, finite and not below `value_min`. Default: no bound.
+   *
+   * @generated from field: optional double value_max = 6;
+   */
+  valueMax?: number | undefined;
+
+  /**
+   * Optional. Top-level properties that the event has to have; at most 16, names of 1 to 256 characters, and values that
+   * are a string of at most 1,024 characters, a finite number, a boolean or null. A property matches when it is equal to the value, or is an array with an
+   * element that is. A string also matches a number or a boolean that is written so in JSON: "404" matches 404, and
+   * "true" matches true. Default: any.
+   *
+   * @generated from field: map<string, google.protobuf.Value> properties = 7;
+   */
+  properties: { [key: string]: Value };
+
+  /**
+   * Optional. When the event was stored at the earliest. Default: no bound.
+   *
+   * @generated from field: google.protobuf.Timestamp receive_time_from = 8;
+   */
+  receiveTimeFrom?: Timestamp | undefined;
+
+  /**
+   * Optional. The event was stored before this time, which is not before `receive_time_from`. Default: no bound.
+   *
+   * @generated from field: google.protobuf.Timestamp receive_time_until = 9;
+   */
+  receiveTimeUntil?: Timestamp | undefined;
+
+  /**
    * Optional. Whether to return test events too. Default: false.
    *
    * @generated from field: bool include_test = 10;
@@ -460,6 +520,34 @@ export type EventFilter = Message<"sluice.v1.EventFilter"> & {
  */
 export const EventFilterSchema: GenMessage<EventFilter> = /*@__PURE__*/
   messageDesc(file_sluice_v1_event_service, 10);
+
+/**
+ * Somebody, as one kind of identity knows them.
+ *
+ * @generated from message sluice.v1.Identity
+ */
+export type Identity = Message<"sluice.v1.Identity"> & {
+  /**
+   * Required. The kind, such as `user`, 1 to 64 characters.
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * Required. The identity of that kind, 1 to 256 characters.
+   *
+   * @generated from field: string id = 2;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message sluice.v1.Identity.
+ * Use `create(IdentitySchema)` to create a new message.
+ */
+export const IdentitySchema: GenMessage<Identity> = /*@__PURE__*/
+  messageDesc(file_sluice_v1_event_service, 11);
 
 /**
  * One page of events.
@@ -487,7 +575,124 @@ export type ListEventsResponse = Message<"sluice.v1.ListEventsResponse"> & {
  * Use `create(ListEventsResponseSchema)` to create a new message.
  */
 export const ListEventsResponseSchema: GenMessage<ListEventsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_v1_event_service, 11);
+  messageDesc(file_sluice_v1_event_service, 12);
+
+/**
+ * The request of GetEvent.
+ *
+ * @generated from message sluice.v1.GetEventRequest
+ */
+export type GetEventRequest = Message<"sluice.v1.GetEventRequest"> & {
+  /**
+   * Required. Which event to return.
+   *
+   * @generated from oneof sluice.v1.GetEventRequest.event
+   */
+  event: {
+    /**
+     * The event's id, the sender's or the one that the server assigned.
+     *
+     * @generated from field: string id = 1;
+     */
+    value: string;
+    case: "id";
+  } | {
+    /**
+     * The event's position, as `Event.cursor` and the answers to Track tell it.
+     *
+     * @generated from field: string cursor = 2;
+     */
+    value: string;
+    case: "cursor";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message sluice.v1.GetEventRequest.
+ * Use `create(GetEventRequestSchema)` to create a new message.
+ */
+export const GetEventRequestSchema: GenMessage<GetEventRequest> = /*@__PURE__*/
+  messageDesc(file_sluice_v1_event_service, 13);
+
+/**
+ * The answer to GetEvent.
+ *
+ * @generated from message sluice.v1.GetEventResponse
+ */
+export type GetEventResponse = Message<"sluice.v1.GetEventResponse"> & {
+  /**
+   * The event.
+   *
+   * @generated from field: sluice.v1.Event event = 1;
+   */
+  event?: Event | undefined;
+};
+
+/**
+ * Describes the message sluice.v1.GetEventResponse.
+ * Use `create(GetEventResponseSchema)` to create a new message.
+ */
+export const GetEventResponseSchema: GenMessage<GetEventResponse> = /*@__PURE__*/
+  messageDesc(file_sluice_v1_event_service, 14);
+
+/**
+ * The request of TailEvents.
+ *
+ * @generated from message sluice.v1.TailEventsRequest
+ */
+export type TailEventsRequest = Message<"sluice.v1.TailEventsRequest"> & {
+  /**
+   * Optional. Which events to return. Default: all but test events. With `receive_time_from`, a tail without
+   * `after_cursor` begins with the first event stored then or later, in the past or to come; `receive_time_until` is
+   * refused, as a tail has no end.
+   *
+   * @generated from field: sluice.v1.EventFilter filter = 1;
+   */
+  filter?: EventFilter | undefined;
+
+  /**
+   * Optional. Begin with the event behind this position: the `cursor` of a TailEventsResponse or of any event. Default:
+   * begin with what is stored from now on.
+   *
+   * @generated from field: string after_cursor = 2;
+   */
+  afterCursor: string;
+};
+
+/**
+ * Describes the message sluice.v1.TailEventsRequest.
+ * Use `create(TailEventsRequestSchema)` to create a new message.
+ */
+export const TailEventsRequestSchema: GenMessage<TailEventsRequest> = /*@__PURE__*/
+  messageDesc(file_sluice_v1_event_service, 15);
+
+/**
+ * Some of the events that a tail has come upon, in order.
+ *
+ * @generated from message sluice.v1.TailEventsResponse
+ */
+export type TailEventsResponse = Message<"sluice.v1.TailEventsResponse"> & {
+  /**
+   * The events; none when nothing has matched for a while.
+   *
+   * @generated from field: repeated sluice.v1.Event events = 1;
+   */
+  events: Event[];
+
+  /**
+   * How far the tail has come: all that matches up to here has been returned. To go on here, give it as `after_cursor`.
+   *
+   * @generated from field: string cursor = 2;
+   */
+  cursor: string;
+};
+
+/**
+ * Describes the message sluice.v1.TailEventsResponse.
+ * Use `create(TailEventsResponseSchema)` to create a new message.
+ */
+export const TailEventsResponseSchema: GenMessage<TailEventsResponse> = /*@__PURE__*/
+  messageDesc(file_sluice_v1_event_service, 16);
 
 /**
  * What a rate limit has left. It is a token bucket: full it holds `limit` tokens, and it fills up evenly in `per`.
@@ -529,7 +734,7 @@ export type Quota = Message<"sluice.v1.Quota"> & {
  * Use `create(QuotaSchema)` to create a new message.
  */
 export const QuotaSchema: GenMessage<Quota> = /*@__PURE__*/
-  messageDesc(file_sluice_v1_event_service, 12);
+  messageDesc(file_sluice_v1_event_service, 17);
 
 /**
  * The request of ListRejectedEvents.
@@ -558,7 +763,7 @@ export type ListRejectedEventsRequest = Message<"sluice.v1.ListRejectedEventsReq
  * Use `create(ListRejectedEventsRequestSchema)` to create a new message.
  */
 export const ListRejectedEventsRequestSchema: GenMessage<ListRejectedEventsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_v1_event_service, 13);
+  messageDesc(file_sluice_v1_event_service, 18);
 
 /**
  * One page of rejected events.
@@ -594,7 +799,7 @@ export type ListRejectedEventsResponse = Message<"sluice.v1.ListRejectedEventsRe
  * Use `create(ListRejectedEventsResponseSchema)` to create a new message.
  */
 export const ListRejectedEventsResponseSchema: GenMessage<ListRejectedEventsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_v1_event_service, 14);
+  messageDesc(file_sluice_v1_event_service, 19);
 
 /**
  * An event that was rejected.
@@ -644,7 +849,7 @@ export type RejectedEvent = Message<"sluice.v1.RejectedEvent"> & {
  * Use `create(RejectedEventSchema)` to create a new message.
  */
 export const RejectedEventSchema: GenMessage<RejectedEvent> = /*@__PURE__*/
-  messageDesc(file_sluice_v1_event_service, 15);
+  messageDesc(file_sluice_v1_event_service, 20);
 
 /**
  * The request of GetLimits.
@@ -659,7 +864,7 @@ export type GetLimitsRequest = Message<"sluice.v1.GetLimitsRequest"> & {
  * Use `create(GetLimitsRequestSchema)` to create a new message.
  */
 export const GetLimitsRequestSchema: GenMessage<GetLimitsRequest> = /*@__PURE__*/
-  messageDesc(file_sluice_v1_event_service, 16);
+  messageDesc(file_sluice_v1_event_service, 21);
 
 /**
  * Every cap in numbers.
@@ -715,6 +920,20 @@ export type GetLimitsResponse = Message<"sluice.v1.GetLimitsResponse"> & {
    * @generated from field: sluice.v1.CallLimits call_limits = 7;
    */
   callLimits?: CallLimits | undefined;
+
+  /**
+   * How long an event is kept at least; soon after that it is deleted. Unset: for ever.
+   *
+   * @generated from field: google.protobuf.Duration retention = 8;
+   */
+  retention?: Duration | undefined;
+
+  /**
+   * The properties that are indexed, so that a filter by one of them is looked up.
+   *
+   * @generated from field: repeated string indexed_properties = 9;
+   */
+  indexedProperties: string[];
 };
 
 /**
@@ -722,7 +941,7 @@ export type GetLimitsResponse = Message<"sluice.v1.GetLimitsResponse"> & {
  * Use `create(GetLimitsResponseSchema)` to create a new message.
  */
 export const GetLimitsResponseSchema: GenMessage<GetLimitsResponse> = /*@__PURE__*/
-  messageDesc(file_sluice_v1_event_service, 17);
+  messageDesc(file_sluice_v1_event_service, 22);
 
 /**
  * The caps of an event and of a call, in numbers.
@@ -876,6 +1095,34 @@ export type CallLimits = Message<"sluice.v1.CallLimits"> & {
    * @generated from field: int64 page_size_default = 21;
    */
   pageSizeDefault: bigint;
+
+  /**
+   * Values in a filter.
+   *
+   * @generated from field: int64 filter_values = 22;
+   */
+  filterValues: bigint;
+
+  /**
+   * Properties in a filter.
+   *
+   * @generated from field: int64 filter_properties = 23;
+   */
+  filterProperties: bigint;
+
+  /**
+   * Length of a text that a filter has a property equal, in characters.
+   *
+   * @generated from field: int64 filter_property_length = 24;
+   */
+  filterPropertyLength: bigint;
+
+  /**
+   * How long a tail stays silent at most.
+   *
+   * @generated from field: google.protobuf.Duration tail_heartbeat = 25;
+   */
+  tailHeartbeat?: Duration | undefined;
 };
 
 /**
@@ -883,7 +1130,7 @@ export type CallLimits = Message<"sluice.v1.CallLimits"> & {
  * Use `create(CallLimitsSchema)` to create a new message.
  */
 export const CallLimitsSchema: GenMessage<CallLimits> = /*@__PURE__*/
-  messageDesc(file_sluice_v1_event_service, 18);
+  messageDesc(file_sluice_v1_event_service, 23);
 
 /**
  * What became of an event that was offered.
@@ -989,12 +1236,13 @@ export const OrderSchema: GenEnum<Order> = /*@__PURE__*/
   enumDesc(file_sluice_v1_event_service, 1);
 
 /**
- * Takes events in, keeps them in order, and hands them back by the page.
+ * Takes events in, keeps them in order, and hands them back: by the page, one by one, and live.
  *
  * Every call carries a key: `authorization: Bearer <key>`. The key opens one project, whose events no other project sees.
  * Without one the call ends with UNAUTHENTICATED (`KEY_MISSING`, `KEY_INVALID`), and with one that may not do this with
  * PERMISSION_DENIED (`PERMISSION_MISSING`), before its message is read. The methods that store events need the
- * permission `track`, those that list them `list`; GetLimits needs either.
+ * permission `track`, those that read them `list`; GetLimits needs either. A key that is bound to environments reads only
+ * the events of these.
  *
  * A project may have rate limits: token buckets, of which each event that is stored takes one token from every one. A
  * duplicate, and an event that is rejected or throttled, takes none. Over Connect and gRPC-Web the answers of the methods
@@ -1078,13 +1326,20 @@ export const EventService: GenService<{
     output: typeof TrackBatchResponseSchema;
   },
   /**
-   * Returns one page of the project's events. A key that is bound to environments sees only theirs.
+   * Returns one page of the project's events.
    *
-   * Following `next_page_token` until it is empty returns each event that was there at the start exactly once, in
-   * order, while others are being written. Oldest first also returns those written meanwhile.
+   * Following `next_page_token` until it is empty returns each event that was there at the start, and that retention
+   * kept, exactly once, in order, while others are being written. Oldest first also returns those written meanwhile.
+   *
+   * Filters by name, by identity and by the project's indexed properties are looked up, and a receive time is sought, so
+   * that they cost no more in a large project than in a small one. Any other filter looks at a bounded number of events
+   * a call, and hands back what it found: a page may be short, even empty, and still have a `next_page_token`.
    *
    * INVALID_ARGUMENT (`FILTER_INVALID`: bad filter, order or page size; `PAGE_TOKEN_INVALID`: not a token of this
-   * project, filter, order and of a key with these environments) · OUT_OF_RANGE (`CURSOR_EXPIRED`: the token is of a data set that is gone).
+   * project, filter, order and of a key with these environments) · PERMISSION_DENIED (`ENVIRONMENT_FORBIDDEN`: the key
+   * may not read the filter's environment) · OUT_OF_RANGE (`CURSOR_EXPIRED`: the token is of a data set that is gone, or
+   * points before what retention kept; the ErrorInfo's `oldest_cursor` then is the cursor of the oldest event, if there
+   * is one) · RESOURCE_EXHAUSTED (`TOO_LARGE`: message over 256 KiB).
    *
    * @generated from rpc sluice.v1.EventService.ListEvents
    */
@@ -1092,6 +1347,49 @@ export const EventService: GenService<{
     methodKind: "unary";
     input: typeof ListEventsRequestSchema;
     output: typeof ListEventsResponseSchema;
+  },
+  /**
+   * Returns one event, by its id or by its cursor: did it arrive?
+   *
+   * An id is known for as long as it is remembered: for one to two dedupe windows from when its event was stored. An
+   * event is found by its cursor for as long as it is kept.
+   *
+   * INVALID_ARGUMENT (`FILTER_INVALID`: neither id nor cursor, an id too long, or a cursor that is none) · NOT_FOUND (`EVENT_NOT_FOUND`: no event
+   * that this key may read) · OUT_OF_RANGE (`CURSOR_EXPIRED`: as for ListEvents).
+   *
+   * @generated from rpc sluice.v1.EventService.GetEvent
+   */
+  getEvent: {
+    methodKind: "unary";
+    input: typeof GetEventRequestSchema;
+    output: typeof GetEventResponseSchema;
+  },
+  /**
+   * Returns events as they are stored, in order, without end: from now on, from a receive time, or from where an earlier
+   * tail ended. It reads what is stored, so it loses nothing, however slow its reader: a reader that lags is not buffered
+   * for, but reads on from where it is.
+   *
+   * The first response comes at once, and from then on at least one in 15 s, empty when nothing matched. Each says how
+   * far the tail has come: whoever is cut off goes on exactly there, with `after_cursor`. While storage is away, a tail
+   * waits for it.
+   *
+   * A key is looked at again with each response: once it is removed or may do less, the tail is cut.
+   *
+   * A tail ends with its connection, which the server closes after half an hour or so over HTTP/2, or when its reader
+   * takes nothing for a minute.
+   *
+   * INVALID_ARGUMENT (`FILTER_INVALID`: bad filter, one with `receive_time_until`, or a cursor that is none) ·
+   * PERMISSION_DENIED (`ENVIRONMENT_FORBIDDEN`: as for ListEvents) · OUT_OF_RANGE (`CURSOR_EXPIRED`: as for ListEvents;
+   * also when a slow reader falls behind what retention keeps) · RESOURCE_EXHAUSTED (`TOO_LARGE`: message over 256 KiB;
+   * `STORAGE_FULL`: nothing was ever stored, and cannot be) · UNAVAILABLE (`OVERLOADED`: the server has 10,000 tails on
+   * this port).
+   *
+   * @generated from rpc sluice.v1.EventService.TailEvents
+   */
+  tailEvents: {
+    methodKind: "server_streaming";
+    input: typeof TailEventsRequestSchema;
+    output: typeof TailEventsResponseSchema;
   },
   /**
    * Returns one page of the events that were rejected lately, newest first, so that a mistake can be seen.
