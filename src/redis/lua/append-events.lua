@@ -1,10 +1,14 @@
 -- Appends a chunk of events to a project's stream, each id once, a token of every rate limit for each event added.
 --   KEYS[1]  stream of events
---   KEYS[2]  meta hash {epoch, generation, began_ms, window_ms, older}: the generation that ids are added to, when it
---            began, the window that it began with, and those before it that are still looked at: 'number:until_ms …'
+--   KEYS[2]  meta hash {epoch, generation, began_ms, window_ms, older, indexes, segment, segment_count, segments_version}:
+--            the generation that ids are added to, when it began, the window that it began with, and those before it
+--            that are still looked at: 'number:until_ms …'; the index plan; the base and the events of the segment that
+--            is added to, no base when another is to begin; a number that changes with the segments
 --   KEYS[3]  prefix of the hashes that remember ids, all in the same slot
 --   KEYS[4]  quotas hash {clock_us, ahead_us, and for each rate limit, under its period in µs, when its bucket is full}
 --   KEYS[5]  the last reply to this sender in this of its slots: {number of the call, reply}
+--   KEYS[6]  segments hash {base: ids of the indexes that hold all of its events}; what it is about is in keys.ts
+--   KEYS[7]  prefix of the buckets of the indexes, all in the same slot
 --   ARGV[1]  number of this call; a slot's calls are numbered upwards, and a call sent again keeps its number
 --   ARGV[2]  1 when the call is sent again
 --   ARGV[3]  1 to add all or nothing; no id may then be given twice
@@ -13,21 +17,28 @@
 --   ARGV[6]  rate limits: 'tokens:period in µs …'
 --   ARGV[7]  epoch to give the data set if it has none
 --   ARGV[8]  21 bytes for each event: 1 if its id is new for certain (1), hash of its id (12), hash of its payload (8)
---   ARGV[9…] for each event: what the server adds, its bytes
+--   ARGV[9]  index plan that the next arguments were made by
+--   ARGV[10] ids of its indexes, in order: 'n i …'
+--   ARGV[11] how many events a segment has; the last chunk may exceed it
+--   ARGV[12] the terms of the events by bucket; for each bucket: ordinal of its index (1), bucket in hex (2), how many
+--            terms follow (2), and of each of these: ordinal of the event (2), fingerprint (3)
+--   ARGV[13…] for each event: what the server adds, its bytes
 --   returns  {epoch, stream id of the first event added or '', outcomes, positions, refills}
 --            outcomes: one character for each event: a added, its seq one above that of the one added before;
 --            d known with this payload; c known with another payload; t no token left; f no room in the project;
 --            w could have been added, if not for another. positions: for each d and c, in order, 12 bytes: ms (6),
 --            seq (6), big-endian. refills: for each rate limit, how many µs its missing tokens take to come back.
 --   errors   STALE: the slot has had a later call, so the sender of this one has long given it up
+--            INDEXES and the plan that holds, when it is not the one given: nothing is done then
 --
 -- XADD comes first among the writes: Redis checks for room only before a script's first write, and a script that fails
 -- is not rolled back, so nothing may claim an event that is not there.
 
 local call, sub, format = redis.call, string.sub, string.format
-local events, meta, ids, quotas, slot = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local events, meta, ids, quotas, slot, segments, index = unpack(KEYS)
 local number, is_again, is_atomic = tonumber(ARGV[1]), ARGV[2] == '1', ARGV[3] == '1'
 local window_ms, events_max, hashes = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[8]
+local plan, index_ids, segment_max, terms = ARGV[9], ARGV[10], tonumber(ARGV[11]), ARGV[12]
 local count = #hashes / 21
 
 -- A call may come twice: sent again because its reply was lost, and late, out of some buffer on the way.
@@ -46,7 +57,9 @@ local now_ms = math.floor(now_us / 1000)
 -- began, and none is added once one window has passed, the one that the generation began with. A longer window begins a
 -- generation, as the hashes of this one expire too early for it; a shorter one waits for the next. So servers that differ
 -- about the window begin two generations in the longer one, and not one in each call.
-local known = call('HMGET', meta, 'epoch', 'generation', 'began_ms', 'window_ms', 'older')
+local known = call('HMGET', meta, 'epoch', 'generation', 'began_ms', 'window_ms', 'older',
+  'indexes', 'segment', 'segment_count')
+if count > 0 and known[6] and known[6] ~= plan then return redis.error_reply('INDEXES ' .. known[6]) end
 local generation, began_ms = tonumber(known[2]) or 0, tonumber(known[3]) or now_ms
 local generation_ms, older = tonumber(known[4]) or window_ms, known[5] or ''
 local is_meta_changed = not known[3]
@@ -123,6 +136,7 @@ end
 
 local outcomes, positions = {}, {}
 local first, ms_text, ms_packed, seq = '', nil, nil, nil
+local seqs = {}
 local added = 0
 
 if is_atomic then
@@ -153,7 +167,7 @@ for i = 1, count do
   elseif added == addable then
     outcomes[i] = refusal
   else
-    local extra, bytes = ARGV[7 + 2 * i], ARGV[8 + 2 * i]
+    local extra, bytes = ARGV[11 + 2 * i], ARGV[12 + 2 * i]
     if seq then
       seq = seq + 1
       call('XADD', events, ms_text .. '-' .. format('%.0f', seq), extra, bytes)
@@ -167,6 +181,7 @@ for i = 1, count do
     call('HSET', key, field, payload .. ms_packed .. struct.pack('>I6', seq))
     if call('HLEN', key) == 1 then call('PEXPIRE', key, ttl_ms) end
     outcomes[i] = 'a'
+    seqs[i] = seq
     added = added + 1
   end
 end
@@ -176,6 +191,45 @@ if not known[1] and (added > 0 or #positions > 0) then call('HSET', meta, 'epoch
 if added > 0 and is_meta_changed then
   call('HSET', meta, 'generation', generation, 'began_ms', format('%.0f', began_ms),
     'window_ms', format('%.0f', generation_ms), 'older', table.concat(still, ' '))
+end
+
+-- Indexes. The events of a call have one ms, and are in one segment. The records of a bucket are in the order of the events.
+if added > 0 then
+  local ms = tonumber(ms_text)
+  local segment = known[7] or ''
+  local base_ms, base_seq = string.match(segment, '^(%d+)-(%d+)$')
+  local ms_offset = base_ms and ms - tonumber(base_ms)
+  if not base_ms or tonumber(known[8]) >= segment_max or ms_offset > 4294967295 then
+    segment, ms_offset, base_seq = first, 0, string.match(first, '%d+$')
+    call('HSET', segments, segment, index_ids)
+    call('HSET', meta, 'indexes', plan, 'segment', segment, 'segment_count', added)
+    call('HINCRBY', meta, 'segments_version', 1)
+  else
+    call('HINCRBY', meta, 'segment_count', added)
+  end
+  local seq_start = ms_offset == 0 and tonumber(base_seq) or 0
+  local places, ms_record = {}, struct.pack('>I4', ms_offset)
+  for i, one in pairs(seqs) do places[i] = ms_record .. struct.pack('>I3', one - seq_start) end
+  local prefixes = {}
+  for id in string.gmatch(index_ids, '%S+') do prefixes[#prefixes + 1] = index .. ':' .. segment .. ':' .. id .. ':' end
+  local byte = string.byte
+  local at, last = 1, #terms
+  while at <= last do
+    local ordinal, _, _, high, low = byte(terms, at, at + 4)
+    local bucket = sub(terms, at + 1, at + 2)
+    local records, size = {}, 0
+    at = at + 5
+    for _ = 1, high * 256 + low do
+      local event_high, event_low = byte(terms, at, at + 1)
+      local place = places[event_high * 256 + event_low + 1]
+      if place then
+        records[size + 1], records[size + 2] = place, sub(terms, at + 2, at + 4)
+        size = size + 2
+      end
+      at = at + 5
+    end
+    if size > 0 then call('APPEND', prefixes[ordinal + 1] .. bucket, table.concat(records)) end
+  end
 end
 
 local refills = {}

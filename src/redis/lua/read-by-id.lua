@@ -1,0 +1,20 @@
+-- Reads the entry of the event with an id, if the id is remembered.
+--   KEYS[1]  stream of events
+--   KEYS[2]  meta hash {epoch, generation, older, …}: see append-events.lua
+--   KEYS[3]  prefix of the hashes that remember ids, all in the same slot
+--   ARGV[1]  hash of the id (12 bytes)
+--   returns  {epoch, id, field, value}, or nothing when the id is not known or its entry is gone
+
+local meta = redis.call('HMGET', KEYS[2], 'epoch', 'generation', 'older')
+if not meta[2] then return false end
+local bucket, field = string.sub(ARGV[1], 1, 2), string.sub(ARGV[1], 3)
+local function find(generation) return redis.call('HGET', KEYS[3] .. ':' .. generation .. ':' .. bucket, field) end
+
+local record = find(meta[2])
+for older in string.gmatch(meta[3] or '', '(%d+):%d+') do record = record or find(older) end
+if not record then return false end
+local ms, seq = struct.unpack('>I6I6', string.sub(record, 9))
+local id = string.format('%.0f-%.0f', ms, seq)
+local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
+if not entry then return false end
+return { meta[1], entry[1], entry[2][1], entry[2][2] }
