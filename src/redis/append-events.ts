@@ -1,11 +1,16 @@
-import { hash, randomBytes } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { Position } from "../domain/cursor.ts";
 import type { EventToAppend } from "../domain/ports.ts";
 import type { Entrance, Project } from "../domain/project.ts";
 import type { Quota, RateLimit } from "../domain/quota.ts";
 import { delayUntil, toQuota } from "../domain/quota.ts";
+import { makeEpoch } from "./data-set.ts";
+import { encodeTerms } from "./encode-terms.ts";
 import { encodeAdded } from "./entry.ts";
+import { idHashBytes } from "./id-hash.ts";
+import type { IndexPlan } from "./index-plan.ts";
+import { createIndexPlans, IndexPlanChanged, storedPlanOf } from "./index-plans.ts";
 import { projectKeys } from "./keys.ts";
 import type { Script } from "./scripts.ts";
 import { loadScript } from "./scripts.ts";
@@ -56,63 +61,90 @@ export interface ChunkReply {
 
 /** A chunk as the script takes it: encoded once, however often it is sent. */
 export interface AppendCall {
+  readonly project: Project;
+  readonly number: number;
   readonly keys: readonly string[];
-  readonly args: readonly (string | number | Buffer)[];
   readonly limits: readonly RateLimit[];
   readonly eventCount: number;
+  toArgs(options: AppendArgsOptions): (string | number | Buffer)[];
 }
 
-/** Appends a chunk in one script call. Rejects as ioredis does. */
+export interface AppendArgsOptions {
+  readonly plan: IndexPlan;
+  /** How many events a segment of the indexes has. */
+  readonly segmentEvents: number;
+  /** Whether the call was sent before. */
+  readonly isAgain: boolean;
+}
+
+/**
+ * Appends a chunk in one script call. Rejects as ioredis does; with IndexPlanChanged when nothing was done because
+ * another plan holds than the one that was known: the next call is made by that one.
+ */
 export type AppendEvents = (call: AppendCall, isAgain: boolean) => Promise<ChunkReply>;
 
-const idHashBytes = 12;
 const payloadHashBytes = 8;
 const headBytes = 1 + idHashBytes + payloadHashBytes;
-const epochBytes = 9;
-const againIndex = 1;
+/** How many events a segment of the indexes has. */
+export const segmentEventsDefault = 1_000_000;
 
-export function createAppendEvents(redis: Redis): AppendEvents {
+export function createAppendEvents(redis: Redis, segmentEvents = segmentEventsDefault): AppendEvents {
   const script = loadAppendScript(redis);
-  return async (call, isAgain) => parseReply(await script(call.keys, isAgain ? again(call.args) : call.args), call);
+  const plans = createIndexPlans();
+  return async (call, isAgain) => {
+    const plan = plans.planOf(call.project);
+    try {
+      return parseReply(await script(call.keys, call.toArgs({ plan, segmentEvents, isAgain })), call);
+    } catch (thrown) {
+      const stored = storedPlanOf(thrown);
+      if (stored === undefined) throw thrown;
+      plans.learn(call.project, stored);
+      throw new IndexPlanChanged();
+    }
+  };
 }
 
 /** The script alone, for those who have the arguments ready. */
 export function loadAppendScript(redis: Redis): Script {
-  return loadScript(redis, "append-events", 5);
+  return loadScript(redis, "append-events", 7);
 }
 
 /** What to call the script with for a chunk. One without events only tells what the rate limits have left. */
 export function encodeAppendCall({ project, events, isAtomic }: Chunk, tag: CallTag): AppendCall {
   const keys = projectKeys(project.name);
   const { dedupeWindowMs, eventsMax, rateLimits } = project.settings;
+  const epoch = makeEpoch();
+  const limitsText = rateLimits.map(({ events: tokens, perMs }) => `${tokens}:${perMs * 1000}`).join(" ");
   const heads = Buffer.allocUnsafe(events.length * headBytes);
-  const args: (string | number | Buffer)[] = [
-    tag.number,
-    0,
-    isAtomic ? 1 : 0,
-    dedupeWindowMs,
-    eventsMax ?? 0,
-    rateLimits.map(({ events: tokens, perMs }) => `${tokens}:${perMs * 1000}`).join(" "),
-    randomBytes(epochBytes).toString("base64url"),
-    heads,
-  ];
+  const entries: Buffer[] = [];
   for (const [i, { event, entrance }] of events.entries()) {
     const at = i * headBytes;
     heads.write(event.isIdAssigned ? "1" : "0", at, "latin1");
     writeHash(heads, at + 1, event.id, idHashBytes);
     writeHash(heads, at + 1 + idHashBytes, event.bytes, payloadHashBytes);
-    args.push(encodeAdded(event, entrance), toBuffer(event.bytes));
+    entries.push(encodeAdded(event, entrance), toBuffer(event.bytes));
   }
+  let terms: { readonly plan: IndexPlan; readonly encoded: Buffer } | undefined;
   return {
-    keys: [keys.events, keys.meta, keys.ids, keys.quotas, `${keys.replies}:${tag.sender}:${tag.slot}`],
-    args,
+    project,
+    number: tag.number,
+    keys: [
+      keys.events,
+      keys.meta,
+      keys.ids,
+      keys.quotas,
+      `${keys.replies}:${tag.sender}:${tag.slot}`,
+      keys.segments,
+      keys.index,
+    ],
     limits: rateLimits,
     eventCount: events.length,
+    toArgs({ plan, segmentEvents, isAgain }) {
+      if (terms?.plan !== plan) terms = { plan, encoded: encodeTerms(plan, events) };
+      const ofCall = [tag.number, isAgain ? 1 : 0, isAtomic ? 1 : 0, dedupeWindowMs, eventsMax ?? 0, limitsText];
+      return [...ofCall, epoch, heads, plan.text, plan.ids.join(" "), segmentEvents, terms.encoded, ...entries];
+    },
   };
-}
-
-function again(args: AppendCall["args"]): AppendCall["args"] {
-  return args.with(againIndex, 1);
 }
 
 /** As a string, because that is three times faster than asking for a Buffer: 0.25 µs for an id. */

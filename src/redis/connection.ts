@@ -22,6 +22,18 @@ export function createReadConnection(address: string, logger: Logger): Redis {
   return connect("read", address, readOptions, logger);
 }
 
+/** How long a command on a blocking connection may block, in ms. */
+export const blockMsMax = 5_000;
+
+/**
+ * A connection for a command that blocks, which nothing else may then stand behind. A command fails at once while Redis is
+ * away, when the connection is lost before its reply, or when nothing has come for 2 s longer than it may block: the
+ * connection is then made anew.
+ */
+export function createBlockingConnection(address: string, logger: Logger): Redis {
+  return connect("blocking", address, blockingOptions, logger);
+}
+
 /**
  * Waits until a connection can be used. Throws StartError, with the last fault, when that takes longer than the time-out,
  * and at once when the password is refused.
@@ -61,13 +73,13 @@ function untilReady(redis: Redis, timeoutMs: number): Promise<string | undefined
 /** What does not depend on the address. */
 type ConnectionSettings = Omit<RedisOptions, keyof RedisTarget | "replyMapping">;
 
-const writeOptions: ConnectionSettings = {
+const blockingOptions: ConnectionSettings = {
   protocol: 2,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
   enableOfflineQueue: false,
-  commandTimeout: 2_000,
-  socketTimeout: 5_000,
+  // A link that is dead without our knowing ends by it.
+  socketTimeout: blockMsMax + 2_000,
   connectTimeout: 2_000,
   retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 5), 1_000) + Math.random() * 100,
   enableReadyCheck: true,
@@ -78,6 +90,12 @@ const writeOptions: ConnectionSettings = {
   keepAlive: 10_000,
   stringNumbers: false,
   lazyConnect: true,
+};
+
+const writeOptions: ConnectionSettings = {
+  ...blockingOptions,
+  commandTimeout: 2_000,
+  socketTimeout: 5_000,
 };
 
 const readOptions: ConnectionSettings = {

@@ -1,5 +1,6 @@
 import type { EventToAppend, StoredEvent } from "../domain/ports.ts";
 import type { Entrance } from "../domain/project.ts";
+import { parseStreamId } from "./stream-place.ts";
 
 /**
  * A stream entry has one field. Its value is the event's protobuf encoding; its name is what the server adds: flags
@@ -39,6 +40,11 @@ export function parseEntry([added, bytes]: readonly Buffer[]): EntryFields {
     isTimeAbsent: (flags & timeAbsent) !== 0,
     isTest: (flags & test) !== 0,
   };
+}
+
+/** The event of a stream entry. Throws as parseEntry does. */
+export function toStoredEvent(epoch: string, id: Buffer, fields: readonly Buffer[]): StoredEvent {
+  return { position: { epoch, ...parseStreamId(id.toString("latin1")) }, ...parseEntry(fields) };
 }
 
 function toUuid(bytes: Buffer): string {

@@ -4,13 +4,14 @@ import type { EventLog } from "../domain/ports.ts";
 import type { Project } from "../domain/project.ts";
 import { createAppendAtomically } from "./append-atomically.ts";
 import type { AppendEvents } from "./append-events.ts";
-import { createAppendEvents, encodeAppendCall } from "./append-events.ts";
+import { createAppendEvents, encodeAppendCall, segmentEventsDefault } from "./append-events.ts";
 import type { AppendQueue, AppendQueueLimits } from "./append-queue.ts";
 import { createAppendQueue } from "./append-queue.ts";
 import { createChunkPlaces } from "./chunk-places.ts";
 import { createChunkSender } from "./chunk-sender.ts";
 import { createJudge } from "./judge-outcomes.ts";
 import { projectKeys } from "./keys.ts";
+import { createLiveEvents } from "./live-events.ts";
 import type { QueueBudget } from "./queue-budget.ts";
 import { createQueueBudget } from "./queue-budget.ts";
 import type { Reachability } from "./reachability.ts";
@@ -23,6 +24,8 @@ export interface EventLogOptions {
   readonly writeConnection: Redis;
   /** A slow read must not stand in front of an append: made by createReadConnection. */
   readonly readConnection: Redis;
+  /** For the command that tails wait by: made by createBlockingConnection. */
+  readonly blockingConnection: Redis;
   readonly limits?: Partial<EventLogLimits>;
 }
 
@@ -35,6 +38,8 @@ export interface EventLogLimits extends AppendQueueLimits {
   readonly projectQueueBytes: number;
   /** The same for all projects together. */
   readonly queueBytes: number;
+  /** Events in a segment of the indexes. */
+  readonly segmentEvents: number;
 }
 
 const limitDefaults: EventLogLimits = {
@@ -46,6 +51,7 @@ const limitDefaults: EventLogLimits = {
   resolveWaitMs: 10_000,
   projectQueueBytes: 32 << 20,
   queueBytes: 128 << 20,
+  segmentEvents: segmentEventsDefault,
 };
 
 /** An EventLog that can be ended before its connections are closed. */
@@ -57,12 +63,22 @@ export interface RedisEventLog extends EventLog {
 }
 
 /** The event log in Redis: appends by group commit, a queue for each project. */
-export function createEventLog({ writeConnection, readConnection, limits: given }: EventLogOptions): RedisEventLog {
+export function createEventLog({
+  writeConnection,
+  readConnection,
+  blockingConnection,
+  limits: given,
+}: EventLogOptions): RedisEventLog {
   const limits = { ...limitDefaults, ...given };
   const reachability = createReachability(writeConnection.status === "ready");
-  const appendEvents = reconnectOnSilence(writeConnection, reachability, createAppendEvents(writeConnection));
+  const appendEvents = reconnectOnSilence(
+    writeConnection,
+    reachability,
+    createAppendEvents(writeConnection, limits.segmentEvents),
+  );
   const reader = createReadEvents(readConnection);
-  const judge = createJudge(reader.readAt);
+  const live = createLiveEvents({ blockingConnection, readConnection, read: reader.read });
+  const judge = createJudge(reader.readEntry);
   const sender = randomBytes(6).toString("base64url");
   const places = createChunkPlaces(limits.totalChunksInFlight);
   const totalBudget = createQueueBudget(limits.queueBytes);
@@ -110,6 +126,10 @@ export function createEventLog({ writeConnection, readConnection, limits: given 
     },
     waitForRoom: (project, signal) => queueOf(project).budget.waitForRoom(signal),
     read: reader.read,
+    readAt: reader.readAt,
+    readById: reader.readById,
+    startOfTail: reader.startOfTail,
+    readLive: live.readLive,
     async readQuotas(project) {
       if (project.settings.rateLimits.length === 0) return [];
       try {

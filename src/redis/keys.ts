@@ -11,10 +11,26 @@ export const pageTokenSecretKey = `${layout}:page-token-secret`;
 export interface ProjectKeys {
   /** The stream of events; what an entry holds is in entry.ts. */
   readonly events: string;
-  /** A hash: `epoch` names the data set; the generation of ids that is added to, and those before it. */
+  /**
+   * A hash: `epoch` names the data set; the generation of ids that is added to, and those before it; `indexes`, those that
+   * are kept, as index-plan.ts writes them; `segment`, the base of the segment that is added to, empty when the next event
+   * begins another, and `segment_count`, its events; `segments_version`, another one with each change of `segments`;
+   * `trimmed`, the stream id up to which there are no events any more.
+   */
   readonly meta: string;
   /** Prefix of the hashes that remember ids: `:<generation>:<first 2 bytes of the id's hash>` follows. */
   readonly ids: string;
+  /**
+   * A hash of the segments that the events are divided into for the indexes. Field: the segment's base, the stream id of
+   * its first event. Value: the ids of the indexes that hold all of its events, with spaces between.
+   */
+  readonly segments: string;
+  /** Prefix of the buckets of the indexes: `:<base of the segment>:<id of the index>:<bucket, 2 hex digits>` follows. */
+  readonly index: string;
+  /** A set of the indexes of segments that are no longer read, and are to be deleted: `<base>:<id of the index>`. */
+  readonly droppedIndexes: string;
+  /** Who does the project's work in the background. A string that expires. */
+  readonly lease: string;
   /** A hash of what the project's rate limits have left. */
   readonly quotas: string;
   /** Prefix of the replies to chunks, kept for a minute: `:<sender>:<slot>` follows. */
@@ -32,6 +48,10 @@ export function projectKeys(project: string): ProjectKeys {
     events: `${prefix}:events`,
     meta: `${prefix}:meta`,
     ids: `${prefix}:ids`,
+    segments: `${prefix}:segments`,
+    index: `${prefix}:index`,
+    droppedIndexes: `${prefix}:dropped-indexes`,
+    lease: `${prefix}:lease`,
     quotas: `${prefix}:quotas`,
     replies: `${prefix}:replies`,
     rejected: `${prefix}:rejected`,

@@ -6,15 +6,16 @@ export type Script = (keys: readonly string[], args: readonly (string | number |
 
 /**
  * Makes `lua/<name>.lua` callable. ioredis sends the text once a connection and its hash from then on. Strings in the
- * reply are Buffers.
+ * reply are Buffers. Without `keyCount`, each call may have another number of keys.
  */
-export function loadScript(redis: Redis, name: string, keyCount: number): Script {
+export function loadScript(redis: Redis, name: string, keyCount?: number): Script {
   const lua = readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), "utf8");
-  redis.defineCommand(name, { numberOfKeys: keyCount, lua });
+  redis.defineCommand(name, { lua, ...(keyCount !== undefined && { numberOfKeys: keyCount }) });
   const command: unknown = Reflect.get(redis, `${name}Buffer`);
   if (typeof command !== "function") throw new TypeError(`ioredis did not define ${name}`);
   return async (keys, args) => {
-    const reply: unknown = await command.call(redis, ...keys, ...args);
+    const counted = keyCount === undefined ? [keys.length, ...keys] : keys;
+    const reply: unknown = await command.call(redis, ...counted, ...args);
     return reply;
   };
 }

@@ -1,5 +1,6 @@
 import { ReplyError } from "ioredis";
 import { SluiceError } from "../domain/errors.ts";
+import { IndexPlanChanged } from "./index-plans.ts";
 
 /** Replies with which Redis refuses a script before it has written anything: nothing was stored. They pass. */
 const refusals: Readonly<Record<string, "STORAGE_FULL" | "STORAGE_UNAVAILABLE">> = {
@@ -39,8 +40,9 @@ export function isFault(thrown: unknown): boolean {
   return thrown instanceof ReplyError && !isRefusal(thrown);
 }
 
-/** Whether a command that failed may have reached Redis. */
+/** Whether a command that failed may have reached Redis, and been carried out. */
 export function wasSent(thrown: unknown): boolean {
+  if (thrown instanceof IndexPlanChanged) return false;
   return !(thrown instanceof Error && thrown.message.startsWith("Stream isn't writeable"));
 }
 

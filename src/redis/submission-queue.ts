@@ -7,7 +7,7 @@ import type { Part, Submission } from "./submission.ts";
 export interface ChunkLimits {
   /** Events that one script call appends at most; bounds how long it holds Redis. */
   readonly chunkEvents: number;
-  /** Bytes of events that one script call appends at most; a single event may exceed it. */
+  /** Bytes of events, and of what their terms count for, that one script call appends at most; one event may exceed it. */
   readonly chunkBytes: number;
 }
 
@@ -29,11 +29,11 @@ export interface SubmissionQueue {
 export function createSubmissionQueue({ chunkEvents, chunkBytes }: ChunkLimits): SubmissionQueue {
   let waiting: Submission[] = [];
   let eventCount = 0;
-  let byteCount = 0;
+  let costSum = 0;
 
   function leave(events: readonly EventToAppend[]): void {
     eventCount -= events.length;
-    byteCount -= bytesOf(events);
+    costSum -= costOfAll(events);
   }
 
   /** Of the events that are in no chunk yet. */
@@ -61,34 +61,34 @@ export function createSubmissionQueue({ chunkEvents, chunkBytes }: ChunkLimits):
   }
 
   /** As many of a submission's events as fit into a chunk that holds some already; of an atomic one, all. */
-  function takePart(submission: Submission, count: number, bytes: number): { part: Part; bytes: number } {
+  function takePart(submission: Submission, count: number, cost: number): { part: Part; cost: number } {
     const start = submission.next;
-    let sum = bytes;
+    let sum = cost;
     const room = submission.isAtomic ? submission.events.length : chunkEvents - count;
     for (const event of submission.events.slice(start, start + room)) {
-      const isFull = submission.next - start + count > 0 && sum + event.bytes.length > chunkBytes;
+      const isFull = submission.next - start + count > 0 && sum + costOf(event) > chunkBytes;
       if (isFull && !submission.isAtomic) break;
-      sum += event.bytes.length;
+      sum += costOf(event);
       submission.next++;
     }
     const end = submission.next;
     leave(submission.events.slice(start, end));
-    return { part: { submission, start, end }, bytes: sum };
+    return { part: { submission, start, end }, cost: sum };
   }
 
   return {
     isEmpty: () => waiting.length === 0,
-    hasFullChunk: () => eventCount >= chunkEvents || byteCount >= chunkBytes,
+    hasFullChunk: () => eventCount >= chunkEvents || costSum >= chunkBytes,
     push(submission) {
       waiting.push(submission);
       eventCount += submission.events.length;
-      byteCount += bytesOf(submission.events);
+      costSum += costOfAll(submission.events);
     },
     takeChunk(busy) {
       const parts: Part[] = [];
       const passedOver: Submission[] = [];
       let count = 0;
-      let bytes = 0;
+      let cost = 0;
       let taken = 0;
       for (const submission of waiting) {
         if (count >= chunkEvents || (submission.isAtomic && count > 0)) break;
@@ -99,11 +99,11 @@ export function createSubmissionQueue({ chunkEvents, chunkBytes }: ChunkLimits):
           passedOver.push(submission);
           continue;
         }
-        const next = takePart(submission, count, bytes);
+        const next = takePart(submission, count, cost);
         const { start, end } = next.part;
         if (end > start) parts.push(next.part);
         count += end - start;
-        bytes = next.bytes;
+        cost = next.cost;
         if (end < submission.events.length) taken--;
         if (end < submission.events.length || submission.isAtomic) break;
       }
@@ -118,6 +118,13 @@ export function createSubmissionQueue({ chunkEvents, chunkBytes }: ChunkLimits):
   };
 }
 
-function bytesOf(events: readonly EventToAppend[]): number {
-  return events.reduce((sum, event) => sum + event.bytes.length, 0);
+/** What an event takes of a chunk's bytes: a term costs Redis as much as so many more of them. */
+function costOf({ bytes, termCount = 2 }: EventToAppend): number {
+  return bytes.length + termBytes * termCount;
+}
+
+const termBytes = 250;
+
+function costOfAll(events: readonly EventToAppend[]): number {
+  return events.reduce((sum, event) => sum + costOf(event), 0);
 }

@@ -42,7 +42,7 @@ function setUp(answers: (Error | typeof stored)[] = [], resolveWaitMs = 10_000) 
 }
 
 const slotOf = ({ call }: { call: AppendCall }) => call.keys[4];
-const numberOf = ({ call }: { call: AppendCall }) => call.args[0];
+const numberOf = ({ call }: { call: AppendCall }) => call.number;
 
 describe("createChunkSender", () => {
   it.each([

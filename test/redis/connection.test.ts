@@ -4,7 +4,13 @@ import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { afterEach, describe, expect, it } from "vitest";
 import { StartError } from "../../src/domain/start-error.ts";
-import { createReadConnection, createWriteConnection, waitUntilReady } from "../../src/redis/connection.ts";
+import {
+  blockMsMax,
+  createBlockingConnection,
+  createReadConnection,
+  createWriteConnection,
+  waitUntilReady,
+} from "../../src/redis/connection.ts";
 import { describeRedisAddress, parseRedisAddress } from "../../src/redis/redis-address.ts";
 import { captureLog } from "../support/captured-log.ts";
 import { TestRedis, useRedis } from "../support/use-redis.ts";
@@ -182,6 +188,27 @@ describe("createReadConnection", () => {
 
     expect(await read).toBe("b");
     expect(redis.options).toMatchObject({ commandTimeout: 2_000, maxRetriesPerRequest: 4 });
+  });
+});
+
+describe("createBlockingConnection", () => {
+  it("gives a command time to block, and a link that is dead up", () => {
+    const { options } = open(createBlockingConnection);
+
+    expect(options.commandTimeout).toBeUndefined();
+    expect(options.socketTimeout).toBeGreaterThan(blockMsMax);
+    expect(options).toMatchObject({ maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false });
+  });
+
+  it("rejects a command that blocks when Redis dies, and can be used again when it is back", async () => {
+    const redis = await openReady(createBlockingConnection);
+    const blocked = expect(redis.xread("BLOCK", blockMsMax, "STREAMS", "events", "0")).rejects.toThrow();
+
+    await server.restart();
+    await blocked;
+
+    await waitUntilReady(redis, 10_000);
+    expect(await redis.xread("BLOCK", 1, "STREAMS", "events", "0")).toBeNull();
   });
 });
 

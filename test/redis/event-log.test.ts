@@ -328,6 +328,7 @@ describe("EventLog.read", () => {
 
     expect(await opened.log.read(newProject(), { order: "newest-first", countMax: 5 })).toEqual({
       events: [],
+      scannedCount: 0,
       isEnd: true,
     });
   });

@@ -46,14 +46,23 @@ describe("createSubmissionQueue", () => {
 
   it("lets nothing but a single event exceed the bytes of a chunk", () => {
     const { length } = eventToAppend("a").bytes;
-    const queue = setUp({ chunkBytes: 2 * length });
+    const queue = setUp({ chunkBytes: 2 * (length + 500) });
     queue.push(submissionOf(["a", "b", "c"]));
-    queue.push({ ...submissionOf(["x"]), events: [eventToAppend("x", { name: "n".repeat(100) })] });
+    queue.push({ ...submissionOf(["x"]), events: [eventToAppend("x", { name: "n".repeat(2000) })] });
     queue.push(submissionOf(["d"]));
 
     const chunks = Array.from({ length: 4 }, () => idsOf(queue.takeChunk(noneBusy)));
 
     expect(chunks).toEqual([["a", "b"], ["c"], ["x"], ["d"]]);
+  });
+
+  it("has an event's terms count as bytes, so that a chunk of many holds Redis no longer than others", () => {
+    const queue = setUp({ chunkEvents: 500, chunkBytes: 1 << 20 });
+    const events = Array.from({ length: 500 }, (_, i) => ({ ...eventToAppend(`${i}`), termCount: 40 }));
+    queue.push({ ...submissionOf(["x"]), events });
+
+    expect(queue.hasFullChunk()).toBe(true);
+    expect(40 * idsOf(queue.takeChunk(noneBusy)).length).toBeLessThan(5000);
   });
 
   it("takes an atomic submission whole and alone, whatever its size", () => {

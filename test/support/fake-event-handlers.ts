@@ -1,8 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type {
+  GetEventRequest,
   ListEventsRequest,
   ListRejectedEventsRequest,
+  TailEventsRequest,
   TrackBatchResponse,
 } from "../../gen/sluice/v1/event_service_pb.ts";
 import {
@@ -14,8 +16,10 @@ import {
 } from "../../gen/sluice/v1/event_service_pb.ts";
 import type { OfferedEvent } from "../../src/domain/event.ts";
 import type { EventPage } from "../../src/domain/list-events.ts";
+import type { StoredEvent } from "../../src/domain/ports.ts";
 import type { Caller } from "../../src/domain/project.ts";
 import type { Quota } from "../../src/domain/quota.ts";
+import type { TailBatch } from "../../src/domain/tail-events.ts";
 import type { Answered, EventHandlers } from "../../src/rpc/event-service.ts";
 
 /** A call that reached the handlers. */
@@ -24,7 +28,7 @@ export interface HandledCall {
   readonly caller: Caller;
   /** Of TrackBatch, those that came before it ended. */
   readonly events: OfferedEvent[];
-  readonly request?: ListEventsRequest | ListRejectedEventsRequest;
+  readonly request?: ListEventsRequest | GetEventRequest | TailEventsRequest | ListRejectedEventsRequest;
   /** Of TrackMany. */
   readonly isAtomic?: boolean;
 }
@@ -44,11 +48,34 @@ export interface FakeEventHandlers extends EventHandlers {
   retryDelayMs: number | undefined;
   /** What ListEvents answers. */
   page: EventPage;
+  /** What GetEvent answers. */
+  event: StoredEvent;
+  /** What TailEvents answers. */
+  tail: (caller: Caller) => AsyncGenerator<TailBatch>;
   /** What ListRejectedEvents answers. */
   rejectedPage: MessageInitShape<typeof ListRejectedEventsResponseSchema>;
   /** What GetLimits answers. */
   limits: MessageInitShape<typeof GetLimitsResponseSchema>;
 }
+
+/** The event named `one`, without an id of its own. */
+export const storedEvent: StoredEvent = {
+  position: { epoch: "e".repeat(12), ms: 1_700_000_000_000, seq: 0 },
+  bytes: new Uint8Array([0x12, 3, 0x6f, 0x6e, 0x65]),
+  entrance: "grpc",
+  assignedId: "assigned",
+  isTimeAbsent: true,
+  isTest: false,
+};
+
+/** A tail that finds nothing: one answer without events, and then no other. */
+export async function* silentTail(): AsyncGenerator<TailBatch> {
+  yield { events: [], reached: storedEvent.position };
+  await new Promise(() => {});
+}
+
+/** A tail that ends at once, as no real one does. */
+export async function* emptyTail(): AsyncGenerator<TailBatch> {}
 
 /** Handlers that accept everything. */
 export function fakeEventHandlers(): FakeEventHandlers {
@@ -72,6 +99,8 @@ export function fakeEventHandlers(): FakeEventHandlers {
     quotas: [],
     retryDelayMs: undefined,
     page: { events: [], nextPageToken: "" },
+    event: storedEvent,
+    tail: silentTail,
     rejectedPage: {},
     limits: {},
     async track(caller, event) {
@@ -98,6 +127,14 @@ export function fakeEventHandlers(): FakeEventHandlers {
     async listEvents(caller, request) {
       note("listEvents", caller, [], { request });
       return fake.page;
+    },
+    async getEvent(caller, request) {
+      note("getEvent", caller, [], { request });
+      return fake.event;
+    },
+    async *tailEvents(caller, request) {
+      note("tailEvents", caller, [], { request });
+      yield* fake.tail(caller);
     },
     async listRejectedEvents(caller, request) {
       note("listRejectedEvents", caller, [], { request });

@@ -1,7 +1,12 @@
 import type { Redis } from "ioredis";
 import type { Appended, AppendOptions, EventToAppend } from "../../src/domain/ports.ts";
 import type { Project } from "../../src/domain/project.ts";
-import { createReadConnection, createWriteConnection, waitUntilReady } from "../../src/redis/connection.ts";
+import {
+  createBlockingConnection,
+  createReadConnection,
+  createWriteConnection,
+  waitUntilReady,
+} from "../../src/redis/connection.ts";
 import type { EventLogLimits, RedisEventLog } from "../../src/redis/event-log.ts";
 import { createEventLog } from "../../src/redis/event-log.ts";
 import { captureLog } from "./captured-log.ts";
@@ -22,16 +27,17 @@ export async function openEventLog(
   const { logger } = captureLog();
   const writeConnection = createWriteConnection(writeAddress, logger);
   const readConnection = createReadConnection(address, logger);
-  await Promise.all([waitUntilReady(writeConnection, 5000), waitUntilReady(readConnection, 5000)]);
-  const log = createEventLog({ writeConnection, readConnection, limits });
+  const blockingConnection = createBlockingConnection(address, logger);
+  const connections = [writeConnection, readConnection, blockingConnection];
+  await Promise.all(connections.map((connection) => waitUntilReady(connection, 5000)));
+  const log = createEventLog({ writeConnection, readConnection, blockingConnection, limits });
   return {
     log,
     writeConnection,
     append: (project, events, options = {}) => log.append(project, "grpc", events, options),
     async [Symbol.asyncDispose]() {
       await log.drain();
-      writeConnection.disconnect();
-      readConnection.disconnect();
+      for (const connection of connections) connection.disconnect();
     },
   };
 }

@@ -1,11 +1,13 @@
 import { afterEach } from "vitest";
 import type { CallRecord } from "../../src/call-log.ts";
 import { createAccess } from "../../src/domain/access.ts";
+import { createGetEvent } from "../../src/domain/get-event.ts";
 import { createGetLimits } from "../../src/domain/get-limits.ts";
 import { createListEvents } from "../../src/domain/list-events.ts";
 import type { RejectedPage } from "../../src/domain/list-rejected-events.ts";
 import { createPageTokens } from "../../src/domain/page-token.ts";
 import type { Project, ProjectSettings } from "../../src/domain/project.ts";
+import { createTailEvents } from "../../src/domain/tail-events.ts";
 import { createTrack } from "../../src/domain/track.ts";
 import type { EventHandlers } from "../../src/rpc/event-service.ts";
 import { createEventHandlers } from "../../src/rpc/event-service.ts";
@@ -74,6 +76,8 @@ async function start(options: TestGrpcOptions): Promise<TestGrpcServer> {
   const realHandlers = createEventHandlers({
     track: createTrack({ log, clock }),
     listEvents: createListEvents(log, pageTokens),
+    getEvent: createGetEvent(log),
+    tailEvents: createTailEvents({ log, clock, shutdown: shutdown.signal }),
     listRejectedEvents: async () => options.rejected ?? { events: [], nextPageToken: "", omittedCount: 0 },
     getLimits: createGetLimits(log),
     shutdown: shutdown.signal,

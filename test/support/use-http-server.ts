@@ -10,7 +10,7 @@ import { createConnectRoutes } from "../../src/rpc/connect-routes.ts";
 import type { TlsIdentity } from "../../src/tls/tls-identity.ts";
 import { captureLog } from "./captured-log.ts";
 import { newProject } from "./events.ts";
-import { type FakeEventHandlers, fakeEventHandlers } from "./fake-event-handlers.ts";
+import { type FakeEventHandlers, fakeEventHandlers, silentTail, storedEvent } from "./fake-event-handlers.ts";
 import { testGrants } from "./test-keys.ts";
 import { useCrashWatch } from "./use-crash-watch.ts";
 import { waitUntil } from "./wait-until.ts";
@@ -108,6 +108,8 @@ export function useHttpServer(limits: TestLimits = {}): () => TestHttpServer {
     handlers.quotas = [];
     handlers.retryDelayMs = undefined;
     handlers.page = { events: [], nextPageToken: "" };
+    handlers.event = storedEvent;
+    handlers.tail = silentTail;
     handlers.rejectedPage = {};
     handlers.limits = {};
     records.length = 0;

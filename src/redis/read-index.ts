@@ -1,0 +1,138 @@
+import type { Redis } from "ioredis";
+import type { ReadRange } from "../domain/ports.ts";
+import type { Project } from "../domain/project.ts";
+import { type DataSet, readDataSet } from "./data-set.ts";
+import type { IndexLookup } from "./index-lookup.ts";
+import { bucketKey, msOffsetMax, readPlace, recordBytes, writeRecord } from "./index-record.ts";
+import { projectKeys } from "./keys.ts";
+import { loadScript } from "./scripts.ts";
+import type { Segment } from "./segments.ts";
+import { comparePlaces, parseStreamId, placeBefore, placeBehind, type StreamPlace } from "./stream-place.ts";
+
+/** Where to look, and how far. */
+export interface IndexRange {
+  readonly project: Project;
+  readonly segment: Segment;
+  readonly order: ReadRange["order"];
+  /** Exclusive; absent, or outside the segment: all of it in this order. */
+  readonly after: StreamPlace | undefined;
+  /** How many records to look at in each bucket. */
+  readonly recordsMax: number;
+}
+
+/** What a lookup found in a segment. */
+export interface IndexSlice {
+  readonly dataSet: DataSet;
+  /** The version of the segments at that moment. */
+  readonly version: string;
+  /** Whether the index holds the segment; if not, nothing was looked at. */
+  readonly isHeld: boolean;
+  /** The stream's newest entry at that moment; only oldest first. */
+  readonly newest: StreamPlace | undefined;
+  /** Of events that may have a term that was looked for, in order, each once. */
+  readonly places: readonly StreamPlace[];
+  /** Exclusive: how far in the order it looked. Absent: to the end of the segment. */
+  readonly reached: StreamPlace | undefined;
+  readonly recordCount: number;
+}
+
+/** Looks terms up in one segment. Rejects as ioredis does. */
+export type ReadIndex = (lookup: IndexLookup, range: IndexRange) => Promise<IndexSlice>;
+
+export function createReadIndex(redis: Redis): ReadIndex {
+  const script = loadScript(redis, "read-index");
+  return async ({ indexId, fingerprints }, { project, segment, order, after, recordsMax }) => {
+    const keys = projectKeys(project.name);
+    const isNewest = order === "newest-first";
+    const buckets = [...fingerprints.keys()];
+    const reply = await script(
+      [
+        keys.meta,
+        keys.segments,
+        keys.events,
+        ...buckets.map((bucket) => bucketKey(keys.index, segment.id, indexId, bucket)),
+      ],
+      [segment.id, indexId, isNewest ? "newest" : "oldest", toBound(segment.base, isNewest, after), recordsMax],
+    );
+    const [epoch, trimmed, version, isHeld, newest, ...slices] = Array.isArray(reply) ? reply : [];
+    if (![epoch, trimmed, version, newest].every(Buffer.isBuffer)) {
+      throw new Error("read-index.lua gave an unknown reply");
+    }
+    const read = buckets.map((bucket, i) => {
+      const wanted = fingerprints.get(bucket) ?? new Set();
+      return readSlice(segment.base, order, wanted, slices[2 * i] ?? Buffer.alloc(0), Number(slices[2 * i + 1] ?? 0));
+    });
+    return {
+      dataSet: readDataSet(epoch, trimmed),
+      version: version.toString("latin1"),
+      isHeld: isHeld === 1,
+      newest: newest.length === 0 ? undefined : parseStreamId(newest.toString("latin1")),
+      ...mergeSlices(read, order),
+      recordCount: read.reduce((sum, { recordCount }) => sum + recordCount, 0),
+    };
+  };
+}
+
+/** A place as a record begins with it; one outside the segment's reach stands for the end that it is beyond. */
+function toBound(base: StreamPlace, isNewest: boolean, after: StreamPlace | undefined): Buffer {
+  if (after === undefined) return fromStart;
+  if (comparePlaces(after, base) < 0) return isNewest ? Buffer.alloc(placeBytes) : fromStart;
+  const msOffset = after.ms - base.ms;
+  if (msOffset > msOffsetMax) return isNewest ? fromStart : Buffer.alloc(placeBytes, 0xff);
+  const bound = Buffer.alloc(recordBytes);
+  const seq = Math.min(after.seq, seqMax + (msOffset === 0 ? base.seq : 0));
+  writeRecord(bound, 0, base, { ms: after.ms, seq }, 0);
+  return bound.subarray(0, placeBytes);
+}
+
+const placeBytes = 7;
+const fromStart = Buffer.alloc(0);
+const seqMax = 0xffffff;
+
+type BucketSlice = Pick<IndexSlice, "places" | "reached" | "recordCount">;
+
+function readSlice(
+  base: StreamPlace,
+  order: ReadRange["order"],
+  wanted: ReadonlySet<number>,
+  records: Buffer,
+  leftCount: number,
+): BucketSlice {
+  const places: StreamPlace[] = [];
+  const single = wanted.size === 1 ? [...wanted][0] : undefined;
+  for (let offset = 0; offset < records.length; offset += recordBytes) {
+    const fingerprint =
+      ((records[offset + 7] ?? 0) << 16) | ((records[offset + 8] ?? 0) << 8) | (records[offset + 9] ?? 0);
+    if (single === undefined ? wanted.has(fingerprint) : fingerprint === single) {
+      places.push(readPlace(records, offset, base));
+    }
+  }
+  const isNewest = order === "newest-first";
+  if (isNewest) places.reverse();
+  const lastOffset = isNewest ? 0 : records.length - recordBytes;
+  // Another record of the same event may be left: its place is not passed yet.
+  const edge = leftCount > 0 ? readPlace(records, lastOffset, base) : undefined;
+  return {
+    places,
+    reached: edge && (isNewest ? placeBehind(edge) : placeBefore(edge)),
+    recordCount: records.length / recordBytes,
+  };
+}
+
+/** The places of all buckets, as far as all of them were looked at. */
+function mergeSlices(
+  slices: readonly BucketSlice[],
+  order: ReadRange["order"],
+): Pick<IndexSlice, "places" | "reached"> {
+  const sign = order === "newest-first" ? -1 : 1;
+  const edges = slices.flatMap(({ reached }) => reached ?? []).sort((a, b) => sign * comparePlaces(a, b));
+  const [reached] = edges;
+  const merged = slices.length === 1 ? [...(slices[0]?.places ?? [])] : slices.flatMap(({ places }) => places);
+  if (slices.length > 1) merged.sort((a, b) => sign * comparePlaces(a, b));
+  const places = merged.filter((place, i) => {
+    const before = merged[i - 1];
+    const isNew = before === undefined || comparePlaces(before, place) !== 0;
+    return isNew && (reached === undefined || sign * comparePlaces(place, reached) <= 0);
+  });
+  return { places, reached };
+}
