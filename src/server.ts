@@ -4,10 +4,12 @@ import { createProjects, developmentProject } from "./config/projects.ts";
 import { type WatchedProjects, watchProjects } from "./config/reload.ts";
 import { keepDevKey, type ServerConfig } from "./config/server-config.ts";
 import { createAccess } from "./domain/access.ts";
+import { createGetEvent } from "./domain/get-event.ts";
 import { createGetLimits } from "./domain/get-limits.ts";
 import { createListEvents } from "./domain/list-events.ts";
 import { createListRejectedEvents } from "./domain/list-rejected-events.ts";
 import { createRejectedRecorder } from "./domain/record-rejected.ts";
+import { createTailEvents } from "./domain/tail-events.ts";
 import { createTrack } from "./domain/track.ts";
 import { startHttpServer } from "./http/app.ts";
 import { lockDataFolder } from "./redis/embedded/data-folder-lock.ts";
@@ -103,7 +105,9 @@ export async function startServer(
     storage = await openStorage({
       address: config.redisUrl ?? (await startRedis()),
       logger,
+      clock: systemClock,
       onChange: serving.update,
+      readProjects: watched.projects.readProjects,
       signal,
     });
     closers.push(() => storage?.close(closeMs.drain));
@@ -126,6 +130,7 @@ export async function startServer(
         },
       reload() {
         watched.reload();
+        storage?.wake();
         tls?.reload();
       },
       close,
@@ -138,6 +143,8 @@ export async function startServer(
     return createEventHandlers({
       track: createTrack({ log, clock, onOutcomes: callLog.countOutcomes, onRejected }),
       listEvents: createListEvents(log, pageTokens),
+      getEvent: createGetEvent(log),
+      tailEvents: createTailEvents({ log, clock, shutdown: shutdown.signal }),
       listRejectedEvents: createListRejectedEvents(rejectedEvents, pageTokens),
       getLimits: createGetLimits(log),
       shutdown: shutdown.signal,

@@ -2,83 +2,35 @@ import type {
   DescMessage,
   DescMethod,
   DescMethodClientStreaming,
+  DescMethodServerStreaming,
   DescMethodUnary,
-  DescService,
   Message,
   MessageInitShape,
 } from "@bufbuild/protobuf";
 import { isMessage } from "@bufbuild/protobuf";
-import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
+import type { ConnectError, ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import {
   EventService,
+  GetEventRequestSchema,
   ListEventsRequestSchema,
   ListRejectedEventsRequestSchema,
+  TailEventsRequestSchema,
 } from "../../gen/sluice/v1/event_service_pb.ts";
+import { toCursor } from "../domain/cursor.ts";
+import type { SluiceError } from "../domain/errors.ts";
 import { toSluiceError } from "../domain/errors.ts";
-import type { OfferedEvent } from "../domain/event.ts";
 import { callLimits } from "../domain/event.ts";
-import type { EventPage } from "../domain/list-events.ts";
 import type { Caller } from "../domain/project.ts";
 import { callOf, failCall } from "./connect-call.ts";
-import { eventsGzip } from "./connect-compression.ts";
 import { raceDeadline } from "./connect-end.ts";
-import { quotedJsonOptions, strictJsonOptions } from "./connect-json.ts";
-import { toReadError } from "./connect-refusal.ts";
+import { strictJsonOptions } from "./connect-json.ts";
+import { isSocketError, toEndError, toReadError } from "./connect-refusal.ts";
+import type { EventForm } from "./event-form.ts";
 import type { Answered, EventHandlers } from "./event-service.ts";
-import { readJsonEvent } from "./json-events.ts";
-import { toEventBytes, toListEventsResponse } from "./list-response.ts";
 import { addErrorHeaders, addQuotaHeaders, addRetryAfter } from "./quota-headers.ts";
-import type {
-  QuotedTrackManyRequest,
-  QuotedTrackRequest,
-  WireTrackManyRequest,
-  WireTrackRequest,
-} from "./wire-service.ts";
-import { QuotedEventService, WireEventService } from "./wire-service.ts";
 
-/** How EventService's messages hold events: as messages and JSON, or as bytes. */
-export interface EventForm {
-  /** The service whose methods have messages of this form. */
-  readonly service: Pick<DescService, "method">;
-  /** What Connect has to know of the method whose message holds one event. */
-  readonly eventOptions: Partial<UniversalHandlerOptions>;
-  /** And of the methods whose messages hold several. */
-  readonly eventsOptions: Partial<UniversalHandlerOptions>;
-  readEvent(request: Message): OfferedEvent | undefined;
-  readEvents(request: Message): readonly OfferedEvent[];
-  toResponse(page: EventPage): MessageInitShape<DescMessage>;
-}
-
-/** The form for JSON: each event stays JSON until it is read alone. */
-export const jsonForm: EventForm = {
-  service: {
-    method: {
-      ...EventService.method,
-      track: withInput(EventService.method.track, QuotedEventService.method.track),
-      trackMany: withInput(EventService.method.trackMany, QuotedEventService.method.trackMany),
-      trackBatch: withInput(EventService.method.trackBatch, QuotedEventService.method.trackBatch),
-    },
-  },
-  eventOptions: { jsonOptions: quotedJsonOptions },
-  eventsOptions: { jsonOptions: quotedJsonOptions },
-  readEvent: (request) =>
-    isQuotedTrackRequest(request) && request.event !== "" ? readJsonEvent(request.event) : undefined,
-  readEvents: (request) => (isQuotedTrackManyRequest(request) ? request.events.map(readJsonEvent) : []),
-  toResponse: toListEventsResponse,
-};
-
-/** The form for protobuf: the events of a request stay as they were sent, those of a page as they are stored. */
-export const wireForm: EventForm = {
-  service: WireEventService,
-  eventOptions: {},
-  eventsOptions: { acceptCompression: [eventsGzip] },
-  readEvent: (request) => (isWireTrackRequest(request) && request.event.length > 0 ? request.event : undefined),
-  readEvents: (request) => (isWireTrackManyRequest(request) ? request.events : []),
-  toResponse: ({ events, nextPageToken }) => ({ events: events.map(toEventBytes), nextPageToken }),
-};
-
-/** The largest message that a method takes, in bytes. Requests that carry no events are small. */
+/** The largest message that a method takes, in bytes. The largest filter fits; other requests without events are small. */
 export function messageBytesMaxOf(method: DescMethod): number {
   switch (method.name) {
     case EventService.method.track.name:
@@ -86,6 +38,9 @@ export function messageBytesMaxOf(method: DescMethod): number {
     case EventService.method.trackMany.name:
     case EventService.method.trackBatch.name:
       return callLimits.batchMessageBytes;
+    case EventService.method.listEvents.name:
+    case EventService.method.tailEvents.name:
+      return 256 * 1024;
     default:
       return 64 * 1024;
   }
@@ -93,7 +48,8 @@ export function messageBytesMaxOf(method: DescMethod): number {
 
 /** Adds the methods of EventService in one form. Their contexts have to belong to calls that have shown a key. */
 export function addEventMethods(router: ConnectRouter, handlers: EventHandlers, form: EventForm): void {
-  const { track, trackMany, trackBatch, listEvents, listRejectedEvents, getLimits } = form.service.method;
+  const { track, trackMany, trackBatch, listEvents, getEvent, tailEvents, listRejectedEvents, getLimits } =
+    form.service.method;
   addUnary(track, (caller, request) => handlers.track(caller, form.readEvent(request)), form.eventOptions);
   addUnary(
     trackMany,
@@ -110,8 +66,25 @@ export function addEventMethods(router: ConnectRouter, handlers: EventHandlers, 
   );
   addRead(listEvents, async (caller, request) => {
     if (!isMessage(request, ListEventsRequestSchema)) throw new Error("not a ListEventsRequest");
-    return form.toResponse(await handlers.listEvents(caller, request));
+    const { events, nextPageToken } = await handlers.listEvents(caller, request);
+    return { events: events.map(form.toEvent), nextPageToken };
   });
+  addRead(getEvent, async (caller, request) => {
+    if (!isMessage(request, GetEventRequestSchema)) throw new Error("not a GetEventRequest");
+    return { event: form.toEvent(await handlers.getEvent(caller, request)) };
+  });
+  const tail = serverStreaming(tailEvents);
+  router.rpc(
+    tail,
+    (request, context) =>
+      runStream(context, async function* (caller) {
+        if (!isMessage(request, TailEventsRequestSchema)) throw new Error("not a TailEventsRequest");
+        for await (const { events, reached } of handlers.tailEvents(caller, request)) {
+          yield { events: events.map(form.toEvent), cursor: toCursor(reached) };
+        }
+      }),
+    { jsonOptions: strictJsonOptions, readMaxBytes: messageBytesMaxOf(tail) },
+  );
   addRead(listRejectedEvents, async (caller, request) => {
     if (!isMessage(request, ListRejectedEventsRequestSchema)) throw new Error("not a ListRejectedEventsRequest");
     return handlers.listRejectedEvents(caller, request);
@@ -141,20 +114,41 @@ export function addEventMethods(router: ConnectRouter, handlers: EventHandlers, 
 
 /** Runs a handler; from here on, what fails is no longer the request's fault. */
 async function run<T>(context: HandlerContext, handle: (caller: Caller) => Promise<Answered<T>>): Promise<T> {
-  const call = callOf(context);
-  call.isHandled = true;
   try {
-    if (call.caller === undefined) throw new Error("the call has shown no key");
-    const { message, quotas, retryDelayMs } = await raceDeadline(call.caller.signal, handle(call.caller));
+    const caller = beginHandling(context);
+    const { message, quotas, retryDelayMs } = await raceDeadline(caller.signal, handle(caller));
     addQuotaHeaders(context.responseHeader, quotas);
     addRetryAfter(context.responseHeader, retryDelayMs);
     return message;
   } catch (thrown) {
-    const error = toSluiceError(thrown);
-    // Not as metadata of what is thrown: in gRPC and gRPC-Web that ends up in trailers, where HTTP does not look.
-    addErrorHeaders(context.responseHeader, error);
-    throw failCall(call, error);
+    throw failHandling(context, toSluiceError(thrown));
   }
+}
+
+/** Runs a handler that answers with a stream, whose next message Connect asks for when the caller has taken the last. */
+async function* runStream<T>(
+  context: HandlerContext,
+  handle: (caller: Caller) => AsyncGenerator<T>,
+): AsyncGenerator<T> {
+  try {
+    yield* handle(beginHandling(context));
+  } catch (thrown) {
+    // What fails in writing an answer is thrown at what gave it.
+    throw failHandling(context, isSocketError(thrown) ? toEndError(thrown) : toSluiceError(thrown));
+  }
+}
+
+function beginHandling(context: HandlerContext): Caller {
+  const call = callOf(context);
+  call.isHandled = true;
+  if (call.caller === undefined) throw new Error("the call has shown no key");
+  return call.caller;
+}
+
+function failHandling(context: HandlerContext, error: SluiceError): ConnectError {
+  // Not as metadata of what is thrown: in gRPC and gRPC-Web that ends up in trailers, where HTTP does not look.
+  addErrorHeaders(context.responseHeader, error);
+  return failCall(callOf(context), error);
 }
 
 /** The messages of a stream, one by one; one that cannot be read ends them with the reason. */
@@ -174,28 +168,6 @@ function isAtomic(request: Message): boolean {
   return "atomic" in request && request.atomic === true;
 }
 
-function isWireTrackRequest(message: Message): message is Message & WireTrackRequest {
-  return "event" in message && message.event instanceof Uint8Array;
-}
-
-function isWireTrackManyRequest(message: Message): message is Message & WireTrackManyRequest {
-  return "events" in message && Array.isArray(message.events);
-}
-
-function isQuotedTrackRequest(message: Message): message is Message & QuotedTrackRequest {
-  return "event" in message && typeof message.event === "string";
-}
-
-function isQuotedTrackManyRequest(message: Message): message is Message & QuotedTrackManyRequest {
-  return "events" in message && Array.isArray(message.events);
-}
-
-/** A method with the input of another. */
-function withInput<Method extends DescMethod>(method: Method, other: DescMethod | undefined): Method {
-  if (other === undefined) throw new Error("the contract lacks a method");
-  return { ...method, input: other.input };
-}
-
 /** Whether the messages of a method hold several events. */
 export function hasEvents(method: DescMethod | undefined): boolean {
   return method?.name === EventService.method.trackMany.name || method?.name === EventService.method.trackBatch.name;
@@ -211,10 +183,19 @@ function clientStreaming(method: DescMethod | undefined): DescMethodClientStream
   return method;
 }
 
+function serverStreaming(method: DescMethod | undefined): DescMethodServerStreaming {
+  if (!isServerStreaming(method)) throw new Error("the contract lacks a server-streaming method");
+  return method;
+}
+
 function isUnary(method: DescMethod | undefined): method is DescMethodUnary {
   return method?.methodKind === "unary";
 }
 
 function isClientStreaming(method: DescMethod | undefined): method is DescMethodClientStreaming {
   return method?.methodKind === "client_streaming";
+}
+
+function isServerStreaming(method: DescMethod | undefined): method is DescMethodServerStreaming {
+  return method?.methodKind === "server_streaming";
 }

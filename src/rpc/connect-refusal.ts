@@ -18,7 +18,8 @@ export function translateRefusals(context: HandlerContext, call: ConnectCall): v
     const reason: unknown = context.signal.reason;
     if (call.error !== undefined || call.code !== undefined) return;
     if (!(reason instanceof ConnectError)) {
-      if (!isAbortError(reason)) failCall(call, call.isHandled ? reason : toReadError(reason, call));
+      if (!isAbortError(reason) && !isSocketError(reason))
+        failCall(call, call.isHandled ? reason : toReadError(reason, call));
     } else if (refusalCodes.has(reason.code)) {
       const { code, rawMessage, details } = failCall(call, toRefusal(reason, call));
       Object.assign(reason, { code, rawMessage, details });
@@ -88,6 +89,12 @@ function toPlainText({ rawMessage, cause }: ConnectError): string {
     return `the message cannot be read: ${toJsonFault(cause)}`;
   }
   return plainTexts.find(([form]) => form.test(rawMessage))?.[1] ?? "the request cannot be read";
+}
+
+/** Whether something failed in writing to a caller who is gone, perhaps as the cause of what Connect makes of it. */
+export function isSocketError(thrown: unknown): boolean {
+  if (!(thrown instanceof Error)) return false;
+  return "syscall" in thrown || (thrown instanceof ConnectError && isSocketError(thrown.cause));
 }
 
 /** What a context is aborted with at the end of every call. */

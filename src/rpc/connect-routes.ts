@@ -12,10 +12,11 @@ import { callKey, failCall, recordCall } from "./connect-call.ts";
 import { fastGzip } from "./connect-compression.ts";
 import { setDeadline } from "./connect-deadline.ts";
 import { hasEvents, messageBytesMaxOf } from "./connect-methods.ts";
-import { toUnread } from "./connect-refusal.ts";
+import { isSocketError, toUnread } from "./connect-refusal.ts";
 import type { ConnectRoute, ConnectRouterDeps } from "./connect-router.ts";
 import { createRoutes, createUnknownRoute } from "./connect-router.ts";
 import { checkEncodedEventCount } from "./event-count.ts";
+import { guardTails } from "./guard-tails.ts";
 import { createOpenCallLimit } from "./open-call-limit.ts";
 
 export interface ConnectRoutesDeps extends ConnectRouterDeps {
@@ -30,9 +31,16 @@ export interface ConnectLimits {
   readonly deadlineMaxMs: number;
   /** Calls of Watch and reflection at a time, which need no key. Default 1,000. */
   readonly openCalls: number;
+  /** Tails at a time. Default 10,000. */
+  readonly tails: number;
 }
 
-const limitDefaults: ConnectLimits = { deadlineDefaultMs: 10_000, deadlineMaxMs: 300_000, openCalls: 1000 };
+const limitDefaults: ConnectLimits = {
+  deadlineDefaultMs: 10_000,
+  deadlineMaxMs: 300_000,
+  openCalls: 1000,
+  tails: 10_000,
+};
 
 /** Serves calls over Connect, gRPC-Web and gRPC from Node's requests, HTTP/1.1's and HTTP/2's. */
 export interface ConnectRoutes {
@@ -48,7 +56,8 @@ export interface ConnectRoutes {
  */
 export function createConnectRoutes(deps: ConnectRoutesDeps): ConnectRoutes {
   const limits = { ...limitDefaults, ...deps.limits };
-  const routes = createRoutes(deps, createOpenCallLimit(limits.openCalls));
+  const handlers = guardTails(deps.handlers, limits.tails);
+  const routes = createRoutes({ ...deps, handlers }, createOpenCallLimit(limits.openCalls));
   const unknown = createUnknownRoute();
   const services = new Set([...routes.keys()].map((path) => path.split("/")[1]));
 
@@ -96,7 +105,8 @@ export function createConnectRoutes(deps: ConnectRoutesDeps): ConnectRoutes {
         // It does not settle when the response has gone out.
         await Promise.race([universalResponseToNodeResponse(answered, response), closed]);
       } catch (thrown) {
-        if (!response.destroyed && !response.writableEnded) failCall(incoming.call, thrown);
+        const isOurs = !response.destroyed && !response.writableEnded && !isSocketError(thrown);
+        if (isOurs && incoming.call.error === undefined) failCall(incoming.call, thrown);
         if (response.headersSent) response.destroy();
         else refuse(response, 500);
       }

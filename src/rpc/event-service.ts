@@ -1,23 +1,30 @@
 import type {
+  GetEventRequest,
   GetLimitsResponse,
   ListEventsRequest,
   ListRejectedEventsRequest,
   ListRejectedEventsResponse,
+  TailEventsRequest,
   TrackBatchResponse,
   TrackManyResponse,
   TrackResponse,
 } from "../../gen/sluice/v1/event_service_pb.ts";
 import { Order } from "../../gen/sluice/v1/event_service_pb.ts";
+import { watchCallEnd } from "../domain/call-end.ts";
 import { SluiceError } from "../domain/errors.ts";
 import type { OfferedEvent } from "../domain/event.ts";
+import type { GetEvent } from "../domain/get-event.ts";
 import type { GetLimits } from "../domain/get-limits.ts";
 import { guardIterator } from "../domain/guarded-iterator.ts";
 import type { EventPage, ListEvents, ListQuery } from "../domain/list-events.ts";
 import type { ListRejectedEvents } from "../domain/list-rejected-events.ts";
 import type { BatchFailure, EventOutcome } from "../domain/outcome.ts";
+import type { StoredEvent } from "../domain/ports.ts";
 import type { Caller } from "../domain/project.ts";
 import type { Quota } from "../domain/quota.ts";
+import type { TailBatch, TailEvents } from "../domain/tail-events.ts";
 import type { Track } from "../domain/track.ts";
+import { toFilterQuery } from "./filter-query.ts";
 import { toGetLimitsResponse } from "./limits-response.ts";
 import type { EventMethodName } from "./method-permissions.ts";
 import { toListRejectedEventsResponse } from "./rejected-response.ts";
@@ -44,8 +51,12 @@ export interface EventHandlers extends Record<EventMethodName, unknown> {
   ): Promise<Answered<TrackManyResponse>>;
   /** Reads messages only as fast as storage takes them; ends early at shutdown, or when the sender falls silent. */
   trackBatch(caller: Caller, messages: AsyncIterable<readonly OfferedEvent[]>): Promise<Answered<TrackBatchResponse>>;
-  /** The page as it is stored; `list-response.ts` puts it into a message or into bytes. */
+  /** The page as it is stored; `event-encoding.ts` puts events into messages or into bytes. */
   listEvents(caller: Caller, request: ListEventsRequest): Promise<EventPage>;
+  /** The event as it is stored. */
+  getEvent(caller: Caller, request: GetEventRequest): Promise<StoredEvent>;
+  /** Answers without end, each with events as they are stored. The next is read when it is asked for. */
+  tailEvents(caller: Caller, request: TailEventsRequest): AsyncGenerator<TailBatch>;
   listRejectedEvents(caller: Caller, request: ListRejectedEventsRequest): Promise<ListRejectedEventsResponse>;
   getLimits(caller: Caller): Promise<GetLimitsResponse>;
 }
@@ -53,6 +64,8 @@ export interface EventHandlers extends Record<EventMethodName, unknown> {
 export interface EventHandlersDeps {
   readonly track: Track;
   readonly listEvents: ListEvents;
+  readonly getEvent: GetEvent;
+  readonly tailEvents: TailEvents;
   readonly listRejectedEvents: ListRejectedEvents;
   readonly getLimits: GetLimits;
   /** Aborted when the server begins to shut down: streams are cut then, so that their senders can go on elsewhere. */
@@ -64,6 +77,8 @@ export interface EventHandlersDeps {
 export function createEventHandlers({
   track,
   listEvents,
+  getEvent,
+  tailEvents,
   listRejectedEvents,
   getLimits,
   shutdown,
@@ -84,24 +99,27 @@ export function createEventHandlers({
 
     async trackBatch(caller, source) {
       const messages = guardIterator(source, streamIdleMs);
-      const endCall = () => messages.interrupt(toEndError(caller.signal));
-      const shutDown = () => messages.interrupt(new SluiceError("SHUTTING_DOWN", "the server is shutting down"));
-      caller.signal.addEventListener("abort", endCall);
-      shutdown.addEventListener("abort", shutDown);
-      if (caller.signal.aborted) endCall();
-      if (shutdown.aborted) shutDown();
+      const end = watchCallEnd(caller.signal, shutdown);
+      const interrupt = () => messages.interrupt(end.signal.reason);
+      end.signal.addEventListener("abort", interrupt);
+      if (end.signal.aborted) interrupt();
       try {
         const { summary, quotas } = await track.trackBatch(caller, messages);
         // Rejected events may have left no room for those that were throttled.
         const retryDelayMs = soonestOf(summary.failures) ?? (summary.throttledCount > 0 ? 1000 : undefined);
         return { message: toTrackBatchResponse(summary, quotas), quotas, retryDelayMs };
       } finally {
-        caller.signal.removeEventListener("abort", endCall);
-        shutdown.removeEventListener("abort", shutDown);
+        end.release();
       }
     },
 
     listEvents: async (caller, request) => listEvents(caller, toListQuery(request)),
+
+    getEvent: async (caller, { event }) => getEvent(caller, toWanted(event)),
+
+    async *tailEvents(caller, { filter, afterCursor }) {
+      yield* tailEvents(caller, { filter: toFilterQuery(filter), afterCursor });
+    },
 
     async listRejectedEvents(caller, { pageSize, pageToken }) {
       return toListRejectedEventsResponse(await listRejectedEvents(caller, { pageSize, pageToken }));
@@ -111,12 +129,6 @@ export function createEventHandlers({
       return toGetLimitsResponse(await getLimits(caller));
     },
   };
-}
-
-/** A transport that knows why the call is over says so with the signal. */
-function toEndError({ reason }: AbortSignal): SluiceError {
-  if (reason instanceof SluiceError) return reason;
-  return new SluiceError("CALL_ENDED", "the caller cancelled, or its deadline passed");
 }
 
 /** The shortest delay of the events that were throttled. */
@@ -133,13 +145,19 @@ function eventMissing(): SluiceError {
 }
 
 function toListQuery({ filter, order, pageSize, pageToken }: ListEventsRequest): ListQuery {
-  return {
-    names: filter?.names ?? [],
-    includeTest: filter?.includeTest ?? false,
-    order: toOrder(order),
-    pageSize,
-    pageToken,
-  };
+  return { filter: toFilterQuery(filter), order: toOrder(order), pageSize, pageToken };
+}
+
+/** Undefined when the request names no event. */
+function toWanted(event: GetEventRequest["event"]): Parameters<GetEvent>[1] {
+  switch (event.case) {
+    case "id":
+      return { id: event.value };
+    case "cursor":
+      return { cursor: event.value };
+    case undefined:
+      return undefined;
+  }
 }
 
 function toOrder(order: Order | number): ListQuery["order"] {

@@ -117,10 +117,17 @@ function serveCall(
         openMethod.kind === "open-unary"
           ? openMethod.run(await readOnlyMessage(), aborter.signal)
           : openMethod.run(messages, aborter.signal);
-      for await (const response of responses) await send(response);
-      end({ code: status.OK, details: "OK" }, "OK");
+      await sendAll(responses);
     } catch (thrown) {
       endWith(thrown);
+    }
+  }
+
+  /** Sends responses, and asks for the next when the caller has taken the last. The signal is aborted at the end. */
+  async function sendAll(responses: AsyncIterable<Uint8Array>): Promise<void> {
+    try {
+      for await (const response of responses) await send(response);
+      end({ code: status.OK, details: "OK" }, "OK");
     } finally {
       aborter.abort();
     }
@@ -146,6 +153,10 @@ function serveCall(
         },
       );
       isRunning = true;
+      if (keyedMethod.kind === "server-streaming") {
+        await sendAll(keyedMethod.run(caller, await readOnlyMessage()));
+        return;
+      }
       const response =
         keyedMethod.kind === "unary"
           ? await keyedMethod.run(caller, await readOnlyMessage())

@@ -1,13 +1,20 @@
 import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { ListEventsRequest, ListRejectedEventsRequest } from "../../gen/sluice/v1/event_service_pb.ts";
+import type {
+  GetEventRequest,
+  ListEventsRequest,
+  ListRejectedEventsRequest,
+  TailEventsRequest,
+} from "../../gen/sluice/v1/event_service_pb.ts";
 import {
   EventService,
+  GetEventRequestSchema,
   GetLimitsRequestSchema,
   GetLimitsResponseSchema,
   ListEventsRequestSchema,
   ListRejectedEventsRequestSchema,
   ListRejectedEventsResponseSchema,
+  TailEventsRequestSchema,
   TrackBatchResponseSchema,
   TrackManyResponseSchema,
   TrackResponseSchema,
@@ -16,18 +23,22 @@ import { SluiceError } from "../domain/errors.ts";
 import type { Caller } from "../domain/project.ts";
 import { checkEncodedEventCount } from "./event-count.ts";
 import type { EventHandlers } from "./event-service.ts";
-import { encodeListEventsResponse } from "./list-response.ts";
 import type { EventMethodName } from "./method-permissions.ts";
+import { encodeGetEventResponse, encodeListEventsResponse, encodeTailEventsResponse } from "./read-response.ts";
 import type { WireTrackManyRequest, WireTrackRequest } from "./wire-service.ts";
 import { WireEventService } from "./wire-service.ts";
 
-/** A method of EventService as gRPC runs it: from the bytes of the request to those of the response. */
+/**
+ * A method of EventService as gRPC runs it: from the bytes of the request to those of the response. The next response of
+ * a server-streaming one is asked for when the caller has taken the last.
+ */
 export type GrpcMethod = { readonly name: string; readonly localName: string; readonly path: string } & (
   | { readonly kind: "unary"; run(caller: Caller, request: Uint8Array): Promise<Uint8Array> }
   | {
       readonly kind: "client-streaming";
       run(caller: Caller, requests: AsyncIterable<Uint8Array>): Promise<Uint8Array>;
     }
+  | { readonly kind: "server-streaming"; run(caller: Caller, request: Uint8Array): AsyncIterable<Uint8Array> }
 );
 
 const { track, trackMany, trackBatch } = WireEventService.method;
@@ -68,6 +79,22 @@ export function createGrpcMethods(handlers: EventHandlers): GrpcMethod[] {
       async run(caller, bytes) {
         const request = decode<ListEventsRequest>(ListEventsRequestSchema, bytes);
         return encodeListEventsResponse(await handlers.listEvents(caller, request));
+      },
+    },
+    getEvent: {
+      ...nameOf(EventService.method.getEvent),
+      kind: "unary",
+      async run(caller, bytes) {
+        const request = decode<GetEventRequest>(GetEventRequestSchema, bytes);
+        return encodeGetEventResponse(await handlers.getEvent(caller, request));
+      },
+    },
+    tailEvents: {
+      ...nameOf(EventService.method.tailEvents),
+      kind: "server-streaming",
+      async *run(caller, bytes) {
+        const request = decode<TailEventsRequest>(TailEventsRequestSchema, bytes);
+        for await (const batch of handlers.tailEvents(caller, request)) yield encodeTailEventsResponse(batch);
       },
     },
     listRejectedEvents: {

@@ -20,6 +20,7 @@ import { createGrpcMethods } from "./grpc-methods.ts";
 import type { OpenGrpcMethod } from "./grpc-open-methods.ts";
 import { createOpenGrpcMethods } from "./grpc-open-methods.ts";
 import { guardStreams } from "./grpc-stream-guard.ts";
+import { guardTails } from "./guard-tails.ts";
 import { createOpenCallLimit } from "./open-call-limit.ts";
 import { reflectedServices } from "./reflection-answer.ts";
 
@@ -49,6 +50,8 @@ export interface GrpcServerLimits {
   readonly stallMs: number;
   /** Calls of Watch and reflection at a time, which need no key. Default 1,000. */
   readonly openCalls: number;
+  /** Tails at a time. Default 10,000. */
+  readonly tails: number;
   /** How long a caller of reflection may keep silent. Default 60 s. */
   readonly reflectionIdleMs: number;
   /** How long a connection may have no call. Default 5 min. */
@@ -69,6 +72,7 @@ const limitDefaults: GrpcServerLimits = {
   messageTimeoutMs: 10_000,
   stallMs: 60_000,
   openCalls: 1000,
+  tails: 10_000,
   reflectionIdleMs: 60_000,
   idleTimeoutMs: 5 * 60_000,
   keepaliveTimeMs: 30_000,
@@ -90,7 +94,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const shutdown = new AbortController();
   const { access, callLog, handlers, serving, tls } = options;
   const methods = limitMethods([
-    ...createGrpcMethods(handlers),
+    ...createGrpcMethods(guardTails(handlers, limits.tails)),
     ...createOpenGrpcMethods({
       serving,
       shutdown: shutdown.signal,

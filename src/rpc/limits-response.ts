@@ -28,6 +28,10 @@ const sameForAll = create(CallLimitsSchema, {
   timeAhead: durationFromMs(eventLimits.futureMs),
   filterNames: BigInt(callLimits.filterNames),
   pageSizeDefault: BigInt(callLimits.pageSizeDefault),
+  filterValues: BigInt(callLimits.filterValues),
+  filterProperties: BigInt(callLimits.filterProperties),
+  filterPropertyLength: BigInt(callLimits.filterPropertyLength),
+  tailHeartbeat: durationFromMs(callLimits.tailHeartbeatMs),
 });
 
 /** The answer to GetLimits. */
@@ -40,5 +44,7 @@ export function toGetLimitsResponse({ settings, quotas, eventCount, environments
     environments: [...environments],
     identityKinds: [...settings.identityKinds],
     callLimits: sameForAll,
+    ...(settings.retentionMs !== undefined && { retention: durationFromMs(settings.retentionMs) }),
+    indexedProperties: [...settings.indexedProperties],
   });
 }

@@ -12,6 +12,8 @@ const anyOfByMethod: Readonly<Record<EventMethodName, readonly Permission[]>> = 
   trackMany: ["track"],
   trackBatch: ["track"],
   listEvents: ["list"],
+  getEvent: ["list"],
+  tailEvents: ["list"],
   listRejectedEvents: ["list"],
   getLimits: ["track", "list"],
 };

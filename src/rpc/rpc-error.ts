@@ -83,7 +83,9 @@ export function codeNameOf(reason: ErrorReason): keyof typeof rpcCodes {
 
 /** The google.rpc details of an error: always an ErrorInfo, and what else there is to say. */
 export function toErrorDetails(error: SluiceError): ErrorDetail[] {
-  const details: ErrorDetail[] = [detail(ErrorInfoSchema, { reason: error.reason, domain: errorDomain })];
+  const metadata: Record<string, string> =
+    error.oldestCursor === undefined ? {} : { oldest_cursor: error.oldestCursor };
+  const details: ErrorDetail[] = [detail(ErrorInfoSchema, { reason: error.reason, domain: errorDomain, metadata })];
   if (error.violations.length > 0) {
     const fieldViolations = error.violations.map(({ field, message }) => ({ field, description: message }));
     details.push(detail(BadRequestSchema, { fieldViolations }));

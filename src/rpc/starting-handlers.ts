@@ -22,6 +22,10 @@ export function createStartingHandlers(): StartingHandlers {
     trackMany: async (caller, events, options) => handlers().trackMany(caller, events, options),
     trackBatch: async (caller, messages) => handlers().trackBatch(caller, messages),
     listEvents: async (caller, request) => handlers().listEvents(caller, request),
+    getEvent: async (caller, request) => handlers().getEvent(caller, request),
+    async *tailEvents(caller, request) {
+      yield* handlers().tailEvents(caller, request);
+    },
     listRejectedEvents: async (caller, request) => handlers().listRejectedEvents(caller, request),
     getLimits: async (caller) => handlers().getLimits(caller),
   };

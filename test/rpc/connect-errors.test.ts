@@ -22,6 +22,12 @@ const headers = { authorization: `Bearer ${testKey}` };
 const policyOfBoth = `"30-per-1m";q=30;w=60, "15000-per-24h";q=15000;w=86400`;
 const stateOfBoth = `"30-per-1m";r=0;t=60, "15000-per-24h";r=14970;t=173`;
 
+/** The first message of a stream. */
+async function firstOf<T>(messages: AsyncIterable<T>): Promise<T | undefined> {
+  for await (const message of messages) return message;
+  return undefined;
+}
+
 function readDetails(error: ConnectError) {
   const [info] = error.findDetails(ErrorInfoSchema);
   const [badRequest] = error.findDetails(BadRequestSchema);
@@ -33,6 +39,7 @@ function readDetails(error: ConnectError) {
     fields: badRequest?.fieldViolations.map(({ field }) => field) ?? [],
     retryDelayMs: retryInfo?.retryDelay && durationMs(retryInfo.retryDelay),
     quotas: quotaFailure?.violations.map(({ subject, description }) => `${subject}: ${description}`) ?? [],
+    oldestCursor: info?.metadata.oldest_cursor,
   } satisfies Record<keyof ExpectedDetails, unknown>;
 }
 
@@ -74,6 +81,8 @@ describe.each(transports)("%s", (_, connect) => {
 
   it.each([
     ["ListEvents", () => client().listEvents({}, { headers })],
+    ["GetEvent", () => client().getEvent({}, { headers })],
+    ["TailEvents", () => firstOf(client().tailEvents({}, { headers }))],
     ["ListRejectedEvents", () => client().listRejectedEvents({}, { headers })],
     ["GetLimits", () => client().getLimits({}, { headers })],
   ])("tells of errors of %s", async (_method, call) => {

@@ -10,7 +10,9 @@ import {
 import { describe, expect, it } from "vitest";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import { EventService, Order } from "../../gen/sluice/v1/event_service_pb.ts";
+import { toCursor } from "../../src/domain/cursor.ts";
 import type { Entrance } from "../../src/domain/project.ts";
+import { storedEvent } from "../support/fake-event-handlers.ts";
 import { lesserKeys } from "../support/test-keys.ts";
 import { testKey, useHttpServer } from "../support/use-http-server.ts";
 
@@ -118,21 +120,36 @@ describe.each(protocols)("$name", ({ connect, entrance, isJson }) => {
   });
 
   it("takes ListEvents", async () => {
-    const stored = {
-      position: { epoch: "e".repeat(12), ms: 1_700_000_000_000, seq: 0 },
-      bytes: new Uint8Array([0x12, 3, 0x6f, 0x6e, 0x65]),
-      entrance: "grpc" as const,
-      assignedId: "assigned",
-      isTimeAbsent: true,
-      isTest: false,
-    };
-    server().handlers.page = { events: [stored], nextPageToken: "next" };
+    server().handlers.page = { events: [storedEvent], nextPageToken: "next" };
 
     const response = await client().listEvents({ pageSize: 7, order: Order.OLDEST_FIRST }, { headers });
 
     expect(response.nextPageToken).toBe("next");
     expect(response.events).toMatchObject([{ name: "one", id: "assigned", entrance: "grpc" }]);
     expect(handledCall().request).toMatchObject({ pageSize: 7, order: Order.OLDEST_FIRST });
+  });
+
+  it("takes GetEvent", async () => {
+    const response = await client().getEvent({ event: { case: "cursor", value: "c" } }, { headers });
+
+    expect(response.event).toMatchObject({ name: "one", id: "assigned", cursor: toCursor(storedEvent.position) });
+    expect(handledCall()).toMatchObject({ method: "getEvent", request: { event: { case: "cursor", value: "c" } } });
+    expect(await server().onlyRecord()).toMatchObject({ method: "GetEvent", entrance, code: "OK" });
+  });
+
+  it("takes TailEvents", async () => {
+    server().handlers.tail = async function* () {
+      yield { events: [storedEvent, storedEvent], reached: storedEvent.position };
+    };
+    const filter = { names: ["one"], properties: { status: { kind: { case: "numberValue" as const, value: 404 } } } };
+
+    const answers: unknown[] = [];
+    for await (const answer of client().tailEvents({ filter, afterCursor: "c" }, { headers })) answers.push(answer);
+
+    const cursor = toCursor(storedEvent.position);
+    expect(answers).toMatchObject([{ events: [{ name: "one" }, { name: "one", id: "assigned" }], cursor }]);
+    expect(handledCall()).toMatchObject({ method: "tailEvents", request: { filter, afterCursor: "c" } });
+    expect(await server().onlyRecord()).toMatchObject({ method: "TailEvents", entrance, code: "OK" });
   });
 
   it("takes ListRejectedEvents", async () => {

@@ -58,8 +58,8 @@ describe.each([
     expect(files.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes).name)).toEqual([
       "sluice/v1/event_service.proto",
       "sluice/v1/event.proto",
-      "google/protobuf/struct.proto",
       "google/protobuf/timestamp.proto",
+      "google/protobuf/struct.proto",
       "google/protobuf/duration.proto",
     ]);
   });

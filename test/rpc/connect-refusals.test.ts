@@ -2,6 +2,7 @@ import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { EventService } from "../../gen/sluice/v1/event_service_pb.ts";
 import { SluiceError } from "../../src/domain/errors.ts";
+import { emptyTail } from "../support/fake-event-handlers.ts";
 import type { RawProtocol } from "../support/raw-call.ts";
 import { callRaw, envelope } from "../support/raw-call.ts";
 import { lesserKeys } from "../support/test-keys.ts";
@@ -305,13 +306,14 @@ describe("Connect", () => {
   });
 
   const stores = ["track", "trackMany", "trackBatch"];
-  const lists = ["listEvents", "listRejectedEvents"];
+  const lists = ["listEvents", "getEvent", "tailEvents", "listRejectedEvents"];
 
   it.each<[string, string, string[]]>([
     ["tracks", lesserKeys.track, [...stores, "getLimits"]],
     ["lists", lesserKeys.list, [...lists, "getLimits"]],
     ["may do nothing", lesserKeys.nothing, []],
   ])("opens just its methods to a key that %s", async (_, key, opened) => {
+    server().handlers.tail = emptyTail;
     for (const { name, localName, methodKind } of EventService.methods) {
       const isEnveloped = methodKind !== "unary";
       const contentType = isEnveloped ? "application/connect+json" : "application/json";

@@ -48,6 +48,8 @@ export interface ExpectedDetails {
   readonly retryDelayMs: number | undefined;
   /** Of QuotaFailure. */
   readonly quotas: readonly string[];
+  /** Of ErrorInfo. */
+  readonly oldestCursor: string | undefined;
 }
 
 /** An error as handlers throw it, and how a call ends that meets it. */
@@ -74,6 +76,7 @@ const given: Partial<Record<ErrorReason, ErrorDetails>> = {
   ID_CONFLICT: { violations },
   RATE_LIMITED: { retryDelayMs: 1500, quotas: minuteUsedUp },
   OVERLOADED: { retryDelayMs: 250 },
+  CURSOR_EXPIRED: { oldestCursor: "the-oldest" },
 };
 
 /** Of UNAVAILABLE where the error does not say. */
@@ -95,6 +98,7 @@ export const errorCases: readonly ErrorCase[] = allReasons.map((reason) => {
       fields: (details.violations ?? []).map(({ field }) => field),
       retryDelayMs,
       quotas: reason === "RATE_LIMITED" ? ["project: 30 events per 1m"] : [],
+      oldestCursor: details.oldestCursor,
     },
     retryAfter: retryDelayMs === undefined ? undefined : String(Math.ceil(retryDelayMs / 1000)),
   };

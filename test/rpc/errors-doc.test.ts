@@ -40,6 +40,7 @@ describe("docs/errors.md", () => {
     expect(row?.details.includes("BadRequest")).toBe(details.fields.length > 0);
     expect(row?.details.includes("RetryInfo")).toBe(details.retryDelayMs !== undefined);
     expect(row?.details.includes("QuotaFailure")).toBe(details.quotas.length > 0);
+    expect(row?.details.includes("oldest_cursor")).toBe(details.oldestCursor !== undefined);
     expect(row?.isStored).not.toBe("");
     expect(row?.advice).toMatch(/\.$/);
   });

@@ -15,6 +15,8 @@ function setUp() {
       log,
       createPageTokens(() => Buffer.alloc(32)),
     ),
+    getEvent: () => expect.unreachable(),
+    tailEvents: () => expect.unreachable(),
     listRejectedEvents: () => expect.unreachable(),
     getLimits: () => expect.unreachable(),
     shutdown: new AbortController().signal,

@@ -4,6 +4,7 @@ import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/
 import { describe, expect, it } from "vitest";
 import {
   EventService,
+  GetEventResponseSchema,
   ListEventsRequestSchema,
   ListEventsResponseSchema,
   Outcome,
@@ -85,6 +86,19 @@ describe("a good call", () => {
     expect(second.nextPageToken).toBe("");
   });
 
+  it("gets one event, by its id and by its cursor", async () => {
+    const { port } = await startServer();
+    const { response } = await call(port, "Track", frame(click));
+    const { id, cursor } = fromBinary(TrackResponseSchema, response);
+
+    for (const wanted of [field(1, id), field(2, cursor)]) {
+      const got = await call(port, "GetEvent", frame(wanted));
+
+      expect(got.code).toBe(status.OK);
+      expect(fromBinary(GetEventResponseSchema, got.response).event).toMatchObject({ id: "a", name: "click", cursor });
+    }
+  });
+
   it("may be compressed, and as large as its method takes", async () => {
     const { port } = await startServer();
     const gzip = { "grpc-encoding": "gzip" };
@@ -115,6 +129,29 @@ describe("a bad call", () => {
     ["501 events", "TrackMany", frame(join(...Array(501).fill(click))), {}, RESOURCE_EXHAUSTED, "TOO_LARGE"],
     ["a negative page size", "ListEvents", listed({ pageSize: -1 }), {}, INVALID_ARGUMENT, "FILTER_INVALID"],
     ["an unknown order", "ListEvents", frame(varint(2, 9)), {}, INVALID_ARGUMENT, "FILTER_INVALID"],
+    [
+      "a time that is none",
+      "ListEvents",
+      listed({ filter: { receiveTimeFrom: { nanos: -1 } } }),
+      {},
+      INVALID_ARGUMENT,
+      "FILTER_INVALID",
+    ],
+    ["no event wanted", "GetEvent", frame(new Uint8Array()), {}, INVALID_ARGUMENT, "FILTER_INVALID"],
+    ["a cursor that is none", "GetEvent", frame(field(2, "x")), {}, INVALID_ARGUMENT, "FILTER_INVALID"],
+    ["an event that is not there", "GetEvent", frame(field(1, "b")), {}, status.NOT_FOUND, "EVENT_NOT_FOUND"],
+    ["malformed protobuf in GetEvent", "GetEvent", frame(Uint8Array.of(0xff)), {}, INVALID_ARGUMENT, "MALFORMED"],
+    ["malformed protobuf in TailEvents", "TailEvents", frame(Uint8Array.of(0xff)), {}, INVALID_ARGUMENT, "MALFORMED"],
+    ["a tail after no cursor", "TailEvents", frame(field(2, "x")), {}, INVALID_ARGUMENT, "FILTER_INVALID"],
+    ["a tail with an end", "TailEvents", frame(field(1, field(9, ""))), {}, INVALID_ARGUMENT, "FILTER_INVALID"],
+    [
+      "two messages in TailEvents",
+      "TailEvents",
+      join(frame(field(2, "x")), frame(new Uint8Array())),
+      {},
+      INVALID_ARGUMENT,
+      "MALFORMED",
+    ],
     ["a bad page token", "ListEvents", listed({ pageToken: "x" }), {}, INVALID_ARGUMENT, "PAGE_TOKEN_INVALID"],
     ["a truncated frame", "Track", frame(click).subarray(0, -1), {}, INVALID_ARGUMENT, "MALFORMED"],
     ["a truncated head of a frame", "Track", frame(click).subarray(0, 3), {}, INVALID_ARGUMENT, "MALFORMED"],

@@ -57,6 +57,7 @@ function readDetails(error: ServiceError) {
       fields: badRequest?.fieldViolations.map(({ field }) => field) ?? [],
       retryDelayMs: retryDelay && durationMs(retryDelay),
       quotas: quotaFailure?.violations.map(({ subject, description }) => `${subject}: ${description}`) ?? [],
+      oldestCursor: info?.metadata.oldest_cursor,
     } satisfies Record<keyof ExpectedDetails, unknown>,
   };
 }
@@ -74,12 +75,15 @@ describe("gRPC", () => {
     expect(records).toMatchObject([{ method: "Track", code: codeName, reason, project: project.name, key: "all" }]);
   });
 
-  it.each(["ListEvents", "ListRejectedEvents", "GetLimits"])("tells of errors of %s", async (method) => {
-    const [errorCase] = errorCases.filter(({ reason }) => reason === "STORAGE_UNAVAILABLE");
-    const handlers = fakeEventHandlers();
-    handlers.failure = errorCase?.error;
-    const { port } = await startServer({ handlers });
+  it.each(["ListEvents", "GetEvent", "TailEvents", "ListRejectedEvents", "GetLimits"])(
+    "tells of errors of %s",
+    async (method) => {
+      const [errorCase] = errorCases.filter(({ reason }) => reason === "STORAGE_UNAVAILABLE");
+      const handlers = fakeEventHandlers();
+      handlers.failure = errorCase?.error;
+      const { port } = await startServer({ handlers });
 
-    expect(readDetails(await fail(port, method))).toMatchObject({ details: errorCase?.details });
-  });
+      expect(readDetails(await fail(port, method))).toMatchObject({ details: errorCase?.details });
+    },
+  );
 });

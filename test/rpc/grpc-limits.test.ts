@@ -4,7 +4,7 @@ import { status } from "@grpc/grpc-js";
 import { describe, expect, it } from "vitest";
 import { EventService, Outcome } from "../../gen/sluice/v1/event_service_pb.ts";
 import type { RejectedEvent } from "../../src/domain/ports.ts";
-import { fakeEventHandlers } from "../support/fake-event-handlers.ts";
+import { emptyTail, fakeEventHandlers } from "../support/fake-event-handlers.ts";
 import { fakeRetryDelayMs } from "../support/fake-event-log.ts";
 import type { GrpcEnd } from "../support/raw-grpc.ts";
 import { call, frame } from "../support/raw-grpc.ts";
@@ -128,7 +128,14 @@ describe("TrackMany", () => {
 describe("GetLimits", () => {
   it("tells every cap, and what is left", async () => {
     const { port } = await startServer({
-      settings: { ...settings, environments: ["production", "staging"], identityKinds: ["user"], eventsMax: 1000 },
+      settings: {
+        ...settings,
+        environments: ["production", "staging"],
+        identityKinds: ["user"],
+        eventsMax: 1000,
+        retentionMs: 30 * 86_400_000,
+        indexedProperties: ["status", "path"],
+      },
     });
     await answerOf(port, track, { event: events[0] });
 
@@ -142,6 +149,8 @@ describe("GetLimits", () => {
       eventCount: 1n,
       environments: ["production", "staging"],
       identityKinds: ["user"],
+      retention: { seconds: 30n * 86_400n },
+      indexedProperties: ["status", "path"],
       callLimits: {
         trackMessageBytes: 1_048_576n,
         batchMessageBytes: 4_194_304n,
@@ -164,6 +173,10 @@ describe("GetLimits", () => {
         timeAhead: { seconds: 86_400n },
         filterNames: 100n,
         pageSizeDefault: 20n,
+        filterValues: 100n,
+        filterProperties: 16n,
+        filterPropertyLength: 1024n,
+        tailHeartbeat: { seconds: 15n },
       },
     });
   });
@@ -171,12 +184,16 @@ describe("GetLimits", () => {
   it("tells what is not limited", async () => {
     const { port } = await startServer();
 
-    expect(await answerOf(port, getLimits, {})).toMatchObject({
+    const limits = await answerOf(port, getLimits, {});
+
+    expect(limits.retention).toBeUndefined();
+    expect(limits).toMatchObject({
       quotas: [],
       eventsMax: 0n,
       eventCount: 0n,
       environments: [],
       identityKinds: [],
+      indexedProperties: [],
     });
   });
 
@@ -218,7 +235,7 @@ describe("ListRejectedEvents", () => {
 
 describe("a key", () => {
   const stores = ["track", "trackMany", "trackBatch"];
-  const lists = ["listEvents", "listRejectedEvents"];
+  const lists = ["listEvents", "getEvent", "tailEvents", "listRejectedEvents"];
 
   it.each([
     ["tracks", lesserKeys.track, [...stores, "getLimits"]],
@@ -227,6 +244,7 @@ describe("a key", () => {
     ["may do nothing", lesserKeys.nothing, []],
   ])("that %s opens just the methods that it is for", async (_, key, opened) => {
     const handlers = fakeEventHandlers();
+    handlers.tail = emptyTail;
     const { port, records } = await startServer({ handlers });
 
     for (const { name, localName } of EventService.methods) {

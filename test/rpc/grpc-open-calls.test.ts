@@ -144,7 +144,8 @@ describe("health", () => {
 
 describe("a message", () => {
   it.each([
-    ...[check, list, watch, ...reflections, "ListEvents"].map((method) => [method, 64 * 1024] as const),
+    ...[check, list, watch, ...reflections, "GetEvent", "GetLimits"].map((method) => [method, 64 * 1024] as const),
+    ...["ListEvents", "TailEvents"].map((method) => [method, 256 * 1024] as const),
     ["Track", 1 << 20] as const,
     ["TrackMany", 4 << 20] as const,
   ])("of %s is refused when it announces more than %i bytes", async (method, bytesMax) => {
@@ -156,11 +157,11 @@ describe("a message", () => {
     expect(await closed).toBe(0);
   });
 
-  it("of ListEvents is refused when it decompresses to more than 64 KiB", async () => {
+  it("of GetLimits is refused when it decompresses to more than 64 KiB", async () => {
     const { port } = await startServer();
     const bytes = frame(gzipSync(new Uint8Array(64 * 1024 + 1)), true);
 
-    expect(await call(port, "ListEvents", bytes, { "grpc-encoding": "gzip" })).toMatchObject({
+    expect(await call(port, "GetLimits", bytes, { "grpc-encoding": "gzip" })).toMatchObject({
       code: status.RESOURCE_EXHAUSTED,
       details: { reason: "TOO_LARGE" },
     });

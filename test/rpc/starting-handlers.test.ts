@@ -1,6 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { ListEventsRequestSchema, ListRejectedEventsRequestSchema } from "../../gen/sluice/v1/event_service_pb.ts";
+import {
+  GetEventRequestSchema,
+  ListEventsRequestSchema,
+  ListRejectedEventsRequestSchema,
+  TailEventsRequestSchema,
+} from "../../gen/sluice/v1/event_service_pb.ts";
 import type { EventHandlers } from "../../src/rpc/event-service.ts";
 import type { EventMethodName } from "../../src/rpc/method-permissions.ts";
 import { createStartingHandlers } from "../../src/rpc/starting-handlers.ts";
@@ -20,6 +25,8 @@ const calls: Record<EventMethodName, (handlers: EventHandlers) => Promise<unknow
   trackMany: (handlers) => handlers.trackMany(caller, [event], { isAtomic: true }),
   trackBatch: (handlers) => handlers.trackBatch(caller, messages()),
   listEvents: (handlers) => handlers.listEvents(caller, create(ListEventsRequestSchema)),
+  getEvent: (handlers) => handlers.getEvent(caller, create(GetEventRequestSchema)),
+  tailEvents: (handlers) => handlers.tailEvents(caller, create(TailEventsRequestSchema)).next(),
   listRejectedEvents: (handlers) => handlers.listRejectedEvents(caller, create(ListRejectedEventsRequestSchema)),
   getLimits: (handlers) => handlers.getLimits(caller),
 };

@@ -1,37 +1,39 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { TimestampSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
-import type { ListEventsResponse } from "../../gen/sluice/v1/event_service_pb.ts";
-import { ListEventsResponseSchema } from "../../gen/sluice/v1/event_service_pb.ts";
 import { cursorLength, toCursor } from "../domain/cursor.ts";
-import type { EventPage } from "../domain/list-events.ts";
 import type { StoredEvent } from "../domain/ports.ts";
 import type { Entrance } from "../domain/project.ts";
 
 /*
  * What the server adds to an event is appended to the bytes that were sent, since in protobuf the last value of a field
- * counts. So a page is not decoded, and is written once, in place: half a µs an event.
+ * counts. So events are not decoded, and are written once, in place: half a µs each.
  */
 
-/** The answer to ListEvents as a message, for JSON. */
-export function toListEventsResponse({ events, nextPageToken }: EventPage): ListEventsResponse {
-  return create(ListEventsResponseSchema, { events: events.map(toEvent), nextPageToken });
+/** A field of a message: its number below 16, and an ASCII text of less than 128 characters. */
+export interface ShortText {
+  readonly number: number;
+  readonly text: string;
 }
 
-/** The encoding of the answer to ListEvents, for protobuf. */
-export function encodeListEventsResponse({ events, nextPageToken }: EventPage): Uint8Array {
+/** The encoding of a message that holds events, in a field whose number is below 16, and a text, unless that is empty. */
+export function encodeEvents(
+  fieldNumber: number,
+  events: readonly StoredEvent[],
+  { number, text }: ShortText = { number: 0, text: "" },
+): Uint8Array {
   const sizes = events.map(sizeOf);
   const eventsSize = sizes.reduce((sum, size) => sum + prefixSize(size) + size, 0);
-  const page = Buffer.allocUnsafe(eventsSize + (nextPageToken === "" ? 0 : 2 + nextPageToken.length));
+  const message = Buffer.allocUnsafe(eventsSize + (text === "" ? 0 : 2 + text.length));
   let offset = 0;
   for (const [i, event] of events.entries()) {
-    offset = writePrefix(page, offset, responseFields.events.number, sizes[i] ?? 0);
-    offset = writeEvent(page, offset, event);
+    offset = writePrefix(message, offset, fieldNumber, sizes[i] ?? 0);
+    offset = writeEvent(message, offset, event);
   }
-  if (nextPageToken !== "") writeText(page, offset, responseFields.nextPageToken.number, nextPageToken);
-  return page;
+  if (text !== "") writeText(message, offset, number, text);
+  return message;
 }
 
 /** A stored event as a reader sees it. */
@@ -47,7 +49,6 @@ export function toEventBytes(stored: StoredEvent): Uint8Array {
 }
 
 const eventFields = EventSchema.field;
-const responseFields = ListEventsResponseSchema.field;
 
 const cursorSize = 2 + cursorLength;
 
