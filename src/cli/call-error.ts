@@ -1,5 +1,6 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, type ConnectError } from "@connectrpc/connect";
+import type { ErrorInfo } from "../../gen/google/rpc/error_details_pb.ts";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { TrackBatchResponseSchema } from "../../gen/sluice/v1/event_service_pb.ts";
 import { toPrintable } from "./printable.ts";
@@ -49,6 +50,11 @@ export function retryDelayMs(error: ConnectError, attempt: number, random: () =>
   return Math.min(delayMaxMs, Math.max(backoffMs, retryInfoMs(error) ?? 0));
 }
 
+/** What the server says of the error; undefined when it is not the server's. */
+export function errorInfoOf(error: ConnectError): ErrorInfo | undefined {
+  return error.findDetails(ErrorInfoSchema).find(({ domain }) => domain === "sluice");
+}
+
 /** Why a call failed, in one line for the terminal. */
 export function describeCallError(error: ConnectError, url: string): string {
   const code = systemCode(error);
@@ -75,7 +81,7 @@ const openReasons = ["OUTCOME_UNKNOWN", "STREAM_IDLE", "CALL_ENDED", "DEADLINE_E
 const unreachable = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT"];
 
 function reasonOf(error: ConnectError): string | undefined {
-  return error.findDetails(ErrorInfoSchema).find(({ domain }) => domain === "sluice")?.reason;
+  return errorInfoOf(error)?.reason;
 }
 
 function retryInfoMs(error: ConnectError): number | undefined {

@@ -43,6 +43,7 @@ export async function checkConfig({ readProjects, print, tell }: CheckConfigDeps
 
 function describe({ name, settings, keys }: ConfiguredProject): string {
   const { environments, identityKinds, rateLimits, eventsMax, dedupeWindowMs } = settings;
+  const { retentionMs, indexedProperties } = settings;
   const limits = rateLimits.map(({ events, perMs }) => `${events} per ${toDurationText(perMs)}`);
   const rows = [
     ["environments", listOr("any", environments)],
@@ -50,6 +51,8 @@ function describe({ name, settings, keys }: ConfiguredProject): string {
     ["rate limits", listOr("none", limits)],
     ["max events", eventsMax ?? "no limit"],
     ["dedupe window", toDurationText(dedupeWindowMs)],
+    ["retention", retentionMs === undefined ? "for ever" : toDurationText(retentionMs)],
+    ["indexed properties", listOr("none", indexedProperties)],
     ...keys.map((key) => [`key ${key.name}`, describeKey(key)]),
   ] as const;
   const width = Math.max(...rows.map(([label]) => label.length));

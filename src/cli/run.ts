@@ -4,15 +4,20 @@ import type { ConfiguredProjects } from "./config-check.ts";
 import { checkConfig } from "./config-check.ts";
 import type { ClientSettings } from "./event-client.ts";
 import { createEventClient } from "./event-client.ts";
+import { getEvent } from "./get.ts";
 import { importEvents } from "./import.ts";
 import { createProgressBar, createProgressLines } from "./import-progress.ts";
 import { newKey } from "./keys.ts";
+import { showLimits } from "./limits.ts";
 import { listEvents } from "./list.ts";
 import { createPageWriter } from "./page-writer.ts";
 import { createProgram } from "./program.ts";
+import type { ReadDeps } from "./read-command.ts";
 import type { ServerToStart } from "./serve.ts";
 import { serve } from "./serve.ts";
+import { createStatusLine } from "./status-line.ts";
 import { listenForStop } from "./stop-signals.ts";
+import { tailEvents } from "./tail.ts";
 
 /** What the command line is configured with; read only by the command that needs it. */
 export interface RunDeps {
@@ -34,34 +39,50 @@ export async function runCommandLine(args: readonly string[], deps: RunDeps): Pr
     return { client: createEventClient(config), url: config.url, clock, random };
   }
 
+  function openReader(): ReadDeps {
+    const output = createPageWriter(process.stdout);
+    return { ...openClient(), output, status: createStatusLine(process.stderr), tell };
+  }
+
+  function stopOnSignal(): AbortSignal {
+    const stop = new AbortController();
+    listenForStop(process, clock, { stop: () => stop.abort(), kill: () => process.exit(130) });
+    return stop.signal;
+  }
+
+  // Whoever reads may have seen enough: that is no fault, and a command that has to know finds out when it writes.
+  for (const output of [process.stdout, process.stderr]) output.on("error", () => undefined);
+
   const program = createProgram(
     {
       async serve() {
-        // Nobody needs to read on for the server to serve on.
-        process.stdout.on("error", () => undefined);
         return serve(await deps.readServer(), { process, clock, print: (text) => process.stdout.write(text) });
       },
 
       async importEvents(options) {
-        const stop = new AbortController();
-        listenForStop(process, clock, { stop: () => stop.abort(), kill: () => process.exit(130) });
         return importEvents(options, {
           ...openClient(),
           stdin: process.stdin,
-          stop: stop.signal,
+          stop: stopOnSignal(),
           startProgress: (read) =>
             process.stderr.isTTY ? createProgressBar(process.stderr, read) : createProgressLines(tell, clock, read),
           print: (line) => process.stdout.write(`${line}\n`),
         });
       },
 
-      listEvents: (options) => listEvents(options, { ...openClient(), output: createPageWriter(process.stdout), tell }),
+      listEvents: (options) => listEvents(options, openReader()),
+      tailEvents: (options) => tailEvents(options, { ...openReader(), stop: stopOnSignal() }),
+      getEvent: (options) => getEvent(options, openReader()),
+      showLimits: (options) => showLimits(options, openReader()),
 
       newKey: (options) => newKey(options, { readProjects: () => deps.readProjects(), print, tell }),
       checkConfig: (path) => checkConfig({ readProjects: () => deps.readProjects(path), print, tell }),
     },
-    (code) => {
-      exitCode = code;
+    {
+      setExitCode(code) {
+        exitCode = code;
+      },
+      nowMs: Date.now,
     },
   );
 
@@ -80,7 +101,6 @@ function print(text: string): Promise<void> {
 
 /** Resolves when all is written, or nobody reads it: the process exits after that, and takes with it what is left. */
 function write(output: NodeJS.WriteStream, text: string): Promise<void> {
-  output.on("error", () => undefined);
   return new Promise((resolve) => output.write(text, () => resolve()));
 }
 

@@ -7,6 +7,7 @@ import type { OutgoingEvent } from "./outgoing-event.ts";
 import type { Peekable } from "./peekable.ts";
 import type { SendStreamDeps, StreamEnd } from "./send-stream.ts";
 import { sendStream } from "./send-stream.ts";
+import { untilStopped } from "./until-stopped.ts";
 
 /** How the sending of all events ended. */
 export interface SendEnd {
@@ -43,7 +44,7 @@ export async function sendEvents(source: Peekable<OutgoingEvent[]>, deps: SendEv
   let wasConnected = false;
 
   while (!deps.stop.aborted) {
-    if (backlog.length === 0 && (await firstOf(source, deps.stop)) === undefined) break;
+    if (backlog.length === 0 && (await untilStopped(source.peek(), deps.stop)) === undefined) break;
     const end = await sendStream(backlog, source, deps, Math.max(1, attempts));
     const answeredCount = countAnswered(end);
     if (end.answer !== undefined) deps.onAnswer(end.answer, end.sent);
@@ -100,16 +101,4 @@ function countUnknown(end: StreamEnd): number {
 
 function isNotTaken(error: ConnectError | undefined): boolean {
   return error !== undefined && (isUnreachable(error) || isRefusal(error));
-}
-
-/** The source's next item; undefined at the end, and when the user stops. */
-async function firstOf<T>(source: Peekable<T>, stop: AbortSignal): Promise<T | undefined> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  const giveUp = () => resolve(undefined);
-  stop.addEventListener("abort", giveUp);
-  try {
-    return stop.aborted ? undefined : await Promise.race([source.peek(), promise]);
-  } finally {
-    stop.removeEventListener("abort", giveUp);
-  }
 }

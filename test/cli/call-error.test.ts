@@ -3,13 +3,9 @@ import { describe, expect, it } from "vitest";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { TrackBatchResponseSchema } from "../../gen/sluice/v1/event_service_pb.ts";
 import { describeCallError, isRefusal, isRetryable, isUnreachable, retryDelayMs } from "../../src/cli/call-error.ts";
-import { storageUnavailable } from "./fake-event-service.ts";
+import { ofSluice, storageUnavailable } from "./fake-event-service.ts";
 
 const url = "http://sluice.test";
-
-function ofSluice(reason: string, code: Code, domain = "sluice"): ConnectError {
-  return new ConnectError("text", code, undefined, [{ desc: ErrorInfoSchema, value: { reason, domain } }]);
-}
 
 function ofSystem(systemCode: string, code = Code.Unavailable): ConnectError {
   const error = new ConnectError(systemCode, code);
@@ -48,7 +44,7 @@ describe("isRefusal", () => {
     "reads it into no error of something on the way, of code %s",
     (code) => {
       expect(isRefusal(new ConnectError("Premature close", code))).toBe(false);
-      expect(isRefusal(ofSluice("STORAGE_UNAVAILABLE", code, "proxy.example"))).toBe(false);
+      expect(isRefusal(ofSluice("STORAGE_UNAVAILABLE", code, {}, "proxy.example"))).toBe(false);
     },
   );
 });

@@ -1,10 +1,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import type { ConnectRouter, Interceptor, ServiceImpl } from "@connectrpc/connect";
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
-import type { TrackBatchRequest } from "../../gen/sluice/v1/event_service_pb.ts";
+import type { ListEventsRequest, TrackBatchRequest } from "../../gen/sluice/v1/event_service_pb.ts";
 import {
   EventService,
   Order,
@@ -34,6 +35,8 @@ export interface FakeEventService {
   readonly streamCounts: number[];
   /** How many events each message brought. */
   readonly messageCounts: number[];
+  /** What every page was asked for with. */
+  readonly listRequests: ListEventsRequest[];
 }
 
 export interface FakeEventServiceOptions {
@@ -48,6 +51,10 @@ export interface FakeEventServiceOptions {
   onMessage?(message: TrackBatchRequest): void | Promise<void>;
   /** What the server names of the events it rejects, in one answer. Default: all. */
   readonly failuresMax?: number;
+  /** Whether nobody is there, at each call. */
+  isAway?(): boolean;
+  /** Methods that are not like this. */
+  readonly methods?: Partial<ServiceImpl<typeof EventService>>;
 }
 
 /** An EventService in memory that remembers ids, and whose streams can be cut. */
@@ -55,6 +62,7 @@ export function createFakeEventService(options: FakeEventServiceOptions = {}): F
   const stored = new Map<string, Event>();
   const streamCounts: number[] = [];
   const messageCounts: number[] = [];
+  const listRequests: ListEventsRequest[] = [];
   const cuts = [...(options.cuts ?? [])];
 
   async function trackBatch(messages: AsyncIterable<TrackBatchRequest>) {
@@ -130,10 +138,18 @@ export function createFakeEventService(options: FakeEventServiceOptions = {}): F
     if (failure !== undefined) throw failure;
   }
 
-  const transport = createRouterTransport((router) => {
+  // In front of the transport, as an error of the system has no way through it.
+  const reach: Interceptor = (next) => (request) => {
+    if (options.isAway?.()) throw unreachable();
+    return next(request);
+  };
+
+  function routes(router: ConnectRouter): void {
     router.service(EventService, {
       trackBatch,
-      listEvents({ filter, order, pageSize, pageToken }) {
+      listEvents(request) {
+        const { filter, order, pageSize, pageToken } = request;
+        listRequests.push(request);
         throwFailure();
         const all = (options.events ?? []).filter(
           ({ name, test }) => (filter?.includeTest || !test) && (!filter?.names.length || filter.names.includes(name)),
@@ -143,12 +159,31 @@ export function createFakeEventService(options: FakeEventServiceOptions = {}): F
         const end = begin + (pageSize || 20);
         return { events: all.slice(begin, end), nextPageToken: end < all.length ? `${end}` : "" };
       },
+      ...options.methods,
     });
-  });
-  return { client: createClient(EventService, transport), stored, streamCounts, messageCounts };
+  }
+
+  const transport = createRouterTransport(routes, { transport: { interceptors: [reach] } });
+  return { client: createClient(EventService, transport), stored, streamCounts, messageCounts, listRequests };
 }
 
 type Detail = NonNullable<ConstructorParameters<typeof ConnectError>[3]>[number];
+
+/** An error as the server makes it. */
+export function ofSluice(
+  reason: string,
+  code: Code,
+  metadata: Record<string, string> = {},
+  domain = "sluice",
+): ConnectError {
+  return new ConnectError("text", code, undefined, [{ desc: ErrorInfoSchema, value: { reason, domain, metadata } }]);
+}
+
+/** The error of a host where nobody is there. */
+function unreachable(): ConnectError {
+  const cause = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+  return new ConnectError("connect ECONNREFUSED", Code.Unavailable, undefined, undefined, cause);
+}
 
 /** The error of a server whose storage is away. */
 export function storageUnavailable(details: Detail[] = []): ConnectError {

@@ -12,12 +12,14 @@ const known = `projects:
     rateLimits: [{ events: 30, per: 1m }, { events: 15000, per: 24h }]
     maxEvents: 500
     retention: 30d
+    indexedProperties: [orderId, status]
     keys:
       - { name: checkout, secret: "sha256:${"a".repeat(64)}", permissions: [track, list], environments: [production] }
   blog: { keys: [{ name: all, secret: "sha256:${"b".repeat(64)}", permissions: [list] }] }
 `;
 
-const readKnown = async () => ({ path: "/etc/sluice.yaml", ...parseProjectFile(known, "/etc/sluice.yaml") });
+const path = "/etc/sluice.yaml";
+const readKnown = async () => ({ path, ...parseProjectFile(known, path), warnings: ["careful"] });
 const readNone = async () => undefined;
 
 async function make(options: Partial<NewKeyOptions> = {}, readProjects: typeof readKnown | typeof readNone = readNone) {
@@ -113,22 +115,26 @@ describe("checkConfig", () => {
     expect(printed).toBe(`/etc/sluice.yaml is sound
 
 shop
-  environments    production, staging
-  identity kinds  user
-  rate limits     30 per 1m, 15000 per 24h
-  max events      500
-  dedupe window   7d
-  key checkout    track, list in production
+  environments        production, staging
+  identity kinds      user
+  rate limits         30 per 1m, 15000 per 24h
+  max events          500
+  dedupe window       7d
+  retention           30d
+  indexed properties  orderId, status
+  key checkout        track, list in production
 
 blog
-  environments    any
-  identity kinds  any
-  rate limits     none
-  max events      no limit
-  dedupe window   7d
-  key all         list
+  environments        any
+  identity kinds      any
+  rate limits         none
+  max events          no limit
+  dedupe window       7d
+  retention           for ever
+  indexed properties  none
+  key all             list
 `);
-    expect(told).toEqual(["sluice: projects.shop.retention has no effect yet"]);
+    expect(told).toEqual(["sluice: careful"]);
   });
 
   it("fails when it knows of no file", async () => {

@@ -1,5 +1,8 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Command, CommanderError } from "commander";
 import { describe, expect, it, vi } from "vitest";
+import { EventFilterSchema } from "../../gen/sluice/v1/event_service_pb.ts";
 import { createProgram } from "../../src/cli/program.ts";
 
 async function run(...args: string[]) {
@@ -7,12 +10,15 @@ async function run(...args: string[]) {
     serve: vi.fn(async () => 0),
     importEvents: vi.fn(async () => 3),
     listEvents: vi.fn(async () => 0),
+    tailEvents: vi.fn(async () => 2),
+    getEvent: vi.fn(async () => 0),
+    showLimits: vi.fn(async () => 0),
     newKey: vi.fn(async () => 0),
     checkConfig: vi.fn(async () => 1),
   };
   const setExitCode = vi.fn();
   let output = "";
-  const program = createProgram(commands, setExitCode);
+  const program = createProgram(commands, { setExitCode, nowMs: () => 3_600_000 });
   for (const command of withSubcommands(program)) {
     const write = (text: string) => {
       output += text;
@@ -38,11 +44,33 @@ const keysNew = (...args: string[]) => ["keys", "new", "--project", "shop", "--n
 describe("createProgram", () => {
   it("hands a command its options, and its exit code on", async () => {
     const imported = await run("import", "a.ndjson", "-", "--repeat", "3", "--verbose");
-    const listed = await run("list", "--name", "a", "--name", "b", "--oldest-first", "--limit", "5", "--json");
+    const listed = await run("list", "--name", "a", "--oldest-first", "--limit", "5", "--json", "--until", "30m");
+    const tailed = await run("tail", "--value", "-1", "--after", "c1", "--limit", "5", "--since", "1m");
 
     expect(imported.importEvents).toHaveBeenCalledWith({ files: ["a.ndjson", "-"], repeat: 3, verbose: true });
     expect(imported.setExitCode).toHaveBeenCalledWith(3);
-    expect(listed.listEvents).toHaveBeenCalledWith({ names: ["a", "b"], oldestFirst: true, limit: 5, json: true });
+    expect(listed.listEvents).toHaveBeenCalledWith({
+      filter: create(EventFilterSchema, { names: ["a"], receiveTimeUntil: timestampFromMs(1_800_000) }),
+      oldestFirst: true,
+      limit: 5,
+      json: true,
+    });
+    expect(tailed.tailEvents).toHaveBeenCalledWith({
+      filter: create(EventFilterSchema, { values: [-1], receiveTimeFrom: timestampFromMs(3_540_000) }),
+      after: "c1",
+      limit: 5,
+    });
+    expect(tailed.setExitCode).toHaveBeenCalledWith(2);
+  });
+
+  it("knows an event to get by its id or its cursor", async () => {
+    const byId = await run("get", "order-1", "--json");
+    const byCursor = await run("get", "--cursor", "c1");
+    const limits = await run("limits", "--json");
+
+    expect(byId.getEvent).toHaveBeenCalledWith({ event: { case: "id", value: "order-1" }, json: true });
+    expect(byCursor.getEvent).toHaveBeenCalledWith({ event: { case: "cursor", value: "c1" } });
+    expect(limits.showLimits).toHaveBeenCalledWith({ json: true });
   });
 
   it("reads the lists of a new key, and the file to check", async () => {
@@ -66,6 +94,12 @@ describe("createProgram", () => {
     [["list", "extra"], "too many arguments"],
     [["list", "--limit", "-1"], "It must be a whole number from 1 on."],
     [["list", "--page-size", "1001"], "It must be 1000 at most."],
+    [["list", "--since", "soon"], "It must be a duration back from now"],
+    [["list", "--since", "1m", "--until", "2m"], "--since is after --until"],
+    [["tail", "--until", "1h"], "unknown option '--until'"],
+    [["tail", "--after", ""], "It must be a cursor, such as --json prints with each event."],
+    [["get"], "name one event, by its id or by --cursor"],
+    [["get", "a", "--cursor", "b"], "name one event, by its id or by --cursor"],
     [["import", "--repeat", "1.5", "x"], "It must be a whole number from 1 on."],
     [["keys", "new", "--name", "a", "--permissions", "track"], "required option '--project <name>' not specified"],
     [["keys", "new", "--project", "{shop}"], "It must be 1 to 64 of a-z, 0-9, _ and -"],
@@ -82,7 +116,8 @@ describe("createProgram", () => {
     expect(output).toContain(expected);
   });
 
-  it.each(["serve", "import", "list", "keys new", "config check"])("has help with examples for %s", async (name) => {
+  const names = ["serve", "import", "list", "tail", "get", "limits", "keys new", "config check"];
+  it.each(names)("has help with examples for %s", async (name) => {
     const { failure, output } = await run(...name.split(" "), "--help");
 
     expect(failure?.exitCode).toBe(0);
