@@ -2,7 +2,8 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { Redis } from "ioredis";
 import { EventSchema } from "../gen/sluice/v1/event_pb.ts";
 import { type Project, settingDefaults } from "../src/domain/project.ts";
-import { encodeAppendCall, loadAppendScript } from "../src/redis/append-events.ts";
+import { encodeAppendCall, loadAppendScript, segmentEventsDefault } from "../src/redis/append-events.ts";
+import { planIndexes } from "../src/redis/index-plan.ts";
 import { projectKeys } from "../src/redis/keys.ts";
 import type { Subject } from "./support/subject.ts";
 
@@ -25,8 +26,9 @@ export async function measureIdMemory({ redisSocket }: Subject): Promise<number>
         entrance: "grpc" as const,
       }));
       const tag = { sender: "id-memory", slot: number % slots, number };
-      const { keys, args } = encodeAppendCall({ project, events, isAtomic: false }, tag);
-      const call: Promise<unknown> = append(keys, args).finally(() => inFlight.delete(call));
+      const appendCall = encodeAppendCall({ project, events, isAtomic: false }, tag);
+      const args = appendCall.toArgs({ plan: planIndexes([]), segmentEvents: segmentEventsDefault, isAgain: false });
+      const call: Promise<unknown> = append(appendCall.keys, args).finally(() => inFlight.delete(call));
       inFlight.add(call);
       if (inFlight.size === slots) await Promise.race(inFlight);
     }

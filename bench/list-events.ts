@@ -1,9 +1,8 @@
-import { create, toBinary } from "@bufbuild/protobuf";
 import { Redis } from "ioredis";
-import { ListEventsRequestSchema, ListEventsResponseSchema } from "../gen/sluice/v1/event_service_pb.ts";
 import { projectKeys } from "../src/redis/keys.ts";
 import { type Comparison, compare, runCallers } from "./support/compare.ts";
 import { createBytesClient } from "./support/grpc-client.ts";
+import { encodeListRequest, readPage } from "./support/list-page.ts";
 import type { Subject } from "./support/subject.ts";
 
 const pageSize = 100;
@@ -18,10 +17,8 @@ export async function benchListEvents(subject: Subject): Promise<Comparison> {
   async function runOurs(forMs: number): Promise<number> {
     const tokens = Array.from({ length: callers }, () => "");
     return runCallers(callers, forMs, async () => {
-      const pageToken = tokens.shift() ?? "";
-      const request = create(ListEventsRequestSchema, { pageSize, pageToken });
-      const bytes = await client.call("ListEvents", Buffer.from(toBinary(ListEventsRequestSchema, request)));
-      tokens.push(readNextPageToken(bytes));
+      const request = encodeListRequest({}, pageSize, tokens.shift() ?? "");
+      tokens.push(readPage(await client.call("ListEvents", request)).nextPageToken);
       return 1;
     });
   }
@@ -47,12 +44,4 @@ export async function benchListEvents(subject: Subject): Promise<Comparison> {
     client.close();
     redis.disconnect();
   }
-}
-
-/** It is the last field, and absent on the last page. Decoding the whole page would measure the client. */
-export function readNextPageToken(bytes: Buffer): string {
-  const tokenLength = 54;
-  const tokenField = Buffer.from([(ListEventsResponseSchema.field.nextPageToken.number << 3) | 2, tokenLength]);
-  const tail = bytes.subarray(-(tokenLength + tokenField.length));
-  return tail.subarray(0, tokenField.length).equals(tokenField) ? tail.toString("latin1", tokenField.length) : "";
 }

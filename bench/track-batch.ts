@@ -2,7 +2,8 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Redis } from "ioredis";
 import { TrackBatchRequestSchema, TrackBatchResponseSchema } from "../gen/sluice/v1/event_service_pb.ts";
 import { type Project, settingDefaults } from "../src/domain/project.ts";
-import { type AppendCall, encodeAppendCall, loadAppendScript } from "../src/redis/append-events.ts";
+import { encodeAppendCall, loadAppendScript, segmentEventsDefault } from "../src/redis/append-events.ts";
+import { planIndexes } from "../src/redis/index-plan.ts";
 import { type Comparison, compare, runCallers } from "./support/compare.ts";
 import { createBytesClient } from "./support/grpc-client.ts";
 import { takeEncodedEvents, takeEvents } from "./support/real-events.ts";
@@ -21,12 +22,13 @@ export async function benchTrackBatch(subject: Subject): Promise<Comparison> {
   let number = 0;
 
   let messages: Buffer[] = [];
-  let calls: AppendCall[] = [];
-  const takeCall = () =>
-    encodeAppendCall(
-      { project, events: takeChunk(), isAtomic: false },
-      { sender: "bench", slot: ++number % callsInFlight, number },
-    );
+  let calls: { keys: readonly string[]; args: (string | number | Buffer)[] }[] = [];
+  const options = { plan: planIndexes([]), segmentEvents: segmentEventsDefault, isAgain: false };
+  const takeCall = () => {
+    const chunk = { project, events: takeChunk(), isAtomic: false };
+    const call = encodeAppendCall(chunk, { sender: "bench", slot: ++number % callsInFlight, number });
+    return { keys: call.keys, args: call.toArgs(options) };
+  };
   const prepareOurs = (forMs: number) => {
     messages = Array.from({ length: (forMs / 1000) * 1500 }, takeMessage);
   };

@@ -1,10 +1,8 @@
-import { create, toBinary } from "@bufbuild/protobuf";
-import { TrackRequestSchema } from "../gen/sluice/v1/event_service_pb.ts";
 import { type Comparison, compare, runCallers } from "./support/compare.ts";
 import { createBytesClient } from "./support/grpc-client.ts";
 import { startProcess } from "./support/process.ts";
-import { takeEvents } from "./support/real-events.ts";
 import type { Subject } from "./support/subject.ts";
+import { takeTrackRequest } from "./support/track-request.ts";
 
 const callers = 64;
 
@@ -19,11 +17,11 @@ export async function benchTrack(subject: Subject): Promise<Comparison> {
   ] as const;
   let requests: Buffer[] = [];
   const prepare = (forMs: number) => {
-    requests = Array.from({ length: (forMs / 1000) * 15_000 }, takeRequest);
+    requests = Array.from({ length: (forMs / 1000) * 15_000 }, takeTrackRequest);
   };
   const trackWith = (client: (typeof clients)[number]) => (forMs: number) =>
     runCallers(callers, forMs, async () => {
-      await client.call("Track", requests.pop() ?? takeRequest());
+      await client.call("Track", requests.pop() ?? takeTrackRequest());
       return 1;
     });
   try {
@@ -37,10 +35,4 @@ export async function benchTrack(subject: Subject): Promise<Comparison> {
     for (const client of clients) client.close();
     await empty.stop();
   }
-}
-
-function takeRequest(): Buffer {
-  const [event] = takeEvents(1);
-  if (event === undefined) throw new Error("no event");
-  return Buffer.from(toBinary(TrackRequestSchema, create(TrackRequestSchema, { event })));
 }

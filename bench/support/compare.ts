@@ -1,4 +1,5 @@
 import type { MeasuredProcess } from "./process.ts";
+import { quantile } from "./quantile.ts";
 
 /** One side of a comparison. */
 export interface Contender {
@@ -24,18 +25,22 @@ export interface Comparison {
 }
 
 const rounds = 5;
-const roundMs = 2000;
-const warmUpMs = 2000;
 
 /** Runs both by turns, so that a noisy machine disturbs them alike. */
-export async function compare(work: string, unit: string, ours: Contender, baseline: Contender): Promise<Comparison> {
+export async function compare(
+  work: string,
+  unit: string,
+  ours: Contender,
+  baseline: Contender,
+  roundMs = 2000,
+): Promise<Comparison> {
   for (const contender of [ours, baseline]) {
-    contender.prepare?.(warmUpMs);
-    await contender.run(warmUpMs);
+    contender.prepare?.(roundMs);
+    await contender.run(roundMs);
   }
   const samples = [];
   for (let round = 0; round < rounds; round++) {
-    const pair = { ours: await measure(ours), baseline: await measure(baseline) };
+    const pair = { ours: await measure(ours, roundMs), baseline: await measure(baseline, roundMs) };
     samples.push(pair);
     process.stderr.write(
       `${work}, round ${round + 1} of ${rounds}: ${Math.round(pair.ours.perSecond)} against ` +
@@ -53,7 +58,7 @@ export async function compare(work: string, unit: string, ours: Contender, basel
   };
 }
 
-async function measure(contender: Contender): Promise<{ perSecond: number; cpuUs: number }> {
+async function measure(contender: Contender, roundMs: number): Promise<{ perSecond: number; cpuUs: number }> {
   contender.prepare?.(roundMs);
   const cpuBefore = contender.server?.cpuUs() ?? 0;
   const start = performance.now();
@@ -63,8 +68,7 @@ async function measure(contender: Contender): Promise<{ perSecond: number; cpuUs
 }
 
 function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  return quantile(values, 0.5);
 }
 
 /** Works with several callers at a time until the time is over; each turn says how many units it did. */

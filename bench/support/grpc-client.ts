@@ -1,20 +1,27 @@
-import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import { Client, type ClientReadableStream, credentials, Metadata } from "@grpc/grpc-js";
 import { EventService } from "../../gen/sluice/v1/event_service_pb.ts";
 
 /** A grpc-js client that sends and receives bytes, so that coding on its side does not count. */
 export interface BytesClient {
-  call(method: "Track" | "ListEvents", request: Buffer): Promise<Buffer>;
+  call(method: "Track" | "TrackMany" | "ListEvents" | "GetEvent", request: Buffer): Promise<Buffer>;
   /** Sends messages until there is none, as fast as the server takes them. */
   stream(nextMessage: () => Buffer | undefined): Promise<Buffer>;
+  /** Tails until the client is closed. Resolves once the tail has begun; rejects when it does not. */
+  tail(request: Buffer, onAnswer: (answer: Buffer) => void): Promise<void>;
   close(): void;
 }
 
 const identity = (bytes: Buffer) => bytes;
 
+/** A client with a connection of its own, which has 256 calls at a time at most. */
 export function createBytesClient(address: string, key: string): BytesClient {
-  const client = new Client(address, credentials.createInsecure(), { "grpc-node.flow_control_window": 1 << 20 });
+  const client = new Client(address, credentials.createInsecure(), {
+    "grpc-node.flow_control_window": 1 << 20,
+    "grpc.use_local_subchannel_pool": 1,
+  });
   const metadata = new Metadata();
   metadata.set("authorization", `Bearer ${key}`);
+  const tails: ClientReadableStream<Buffer>[] = [];
   const pathOf = (method: string) => `/${EventService.typeName}/${method}`;
   return {
     call: (method, request) =>
@@ -41,6 +48,19 @@ export function createBytesClient(address: string, key: string): BytesClient {
         };
         send();
       }),
-    close: () => client.close(),
+    tail: (request, onAnswer) =>
+      new Promise((resolve, reject) => {
+        const call = client.makeServerStreamRequest(pathOf("TailEvents"), identity, identity, request, metadata);
+        tails.push(call);
+        call.on("data", (answer: Buffer) => {
+          resolve();
+          onAnswer(answer);
+        });
+        call.on("error", reject);
+      }),
+    close() {
+      for (const tail of tails) tail.cancel();
+      client.close();
+    },
   };
 }

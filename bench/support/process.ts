@@ -12,7 +12,7 @@ export interface MeasuredProcess {
   stop(): Promise<void>;
 }
 
-/** Starts a program, and waits until what it prints matches. Rejects when it ends before. */
+/** Starts a program, and waits until what it prints matches. Rejects when it ends before. It ends with this process. */
 export async function startProcess(
   command: string,
   args: readonly string[],
@@ -20,6 +20,8 @@ export async function startProcess(
   env: Record<string, string> = {},
 ): Promise<MeasuredProcess> {
   const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "inherit"] });
+  const kill = () => child.kill("SIGTERM");
+  process.once("exit", kill);
   const output = await readUntil(child, isReady);
   const { pid } = child;
   if (pid === undefined) throw new Error(`${command} has no pid`);
@@ -28,9 +30,10 @@ export async function startProcess(
     output,
     cpuUs: () => readCpuUs(pid),
     async stop() {
+      process.off("exit", kill);
       if (child.exitCode !== null) return;
       const exited = once(child, "exit");
-      child.kill("SIGTERM");
+      kill();
       await exited;
     },
   };

@@ -4,13 +4,15 @@ import { fromJsonString, toBinary } from "@bufbuild/protobuf";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 
-const events = readEvents();
+/** The real data set. */
+export const realEvents: readonly Event[] = readEvents();
+
 let taken = 0;
 
 /** The next events of the real data set, over and over, each with an id that was never used before. */
 export function takeEvents(count: number): Event[] {
   return Array.from({ length: count }, () => {
-    const event = events[taken % events.length];
+    const event = realEvents[taken % realEvents.length];
     if (event === undefined) throw new Error("the data set is empty");
     return { ...event, id: `${process.pid}-${taken++}` };
   });

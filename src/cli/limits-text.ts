@@ -58,7 +58,7 @@ function describeCall(caps: CallLimits): Row[] {
   return [
     ["Track message", bytes(caps.trackMessageBytes)],
     ["batch message", `${count(caps.messageEvents)} events, ${bytes(caps.batchMessageBytes)}`],
-    ["atomic TrackMany", bytes(caps.atomicBytes)],
+    ["atomic TrackMany", `${bytes(caps.atomicBytes)}; ${count(caps.atomicTerms)} names, identities, indexed values`],
     ["throttled TrackBatch", `waits ${duration(caps.throttleWait)} in all`],
     [
       "page",

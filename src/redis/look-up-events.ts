@@ -5,7 +5,7 @@ import type { IndexLookup } from "./index-lookup.ts";
 import type { ReadEntriesAt } from "./read-entries.ts";
 import type { ReadIndex } from "./read-index.ts";
 import type { Segment, SegmentList, Segments } from "./segments.ts";
-import type { StreamPlace } from "./stream-place.ts";
+import { placeBehind, type StreamPlace } from "./stream-place.ts";
 import { endOf, intersect, isEmpty, isWithin, type StreamSpan, spanBehind, startOf } from "./stream-span.ts";
 
 /** What the indexes say of a span. */
@@ -88,9 +88,11 @@ export function createLookUpEvents({ segments, readIndex, readEntries }: LookUpD
           dataSet = slice.dataSet;
           newest = slice.newest;
           recordCount += slice.recordCount;
-          for (const place of slice.places) if (isWithin(place, part.span)) places.push(place);
-          rest = rest.slice(1);
-          const left = slice.reached && intersect(part.span, spanBehind(slice.reached, order));
+          // Records outlive the events that retention removes, until all of their segment are gone.
+          const kept = cutTrimmed(part.span, slice.dataSet);
+          for (const place of slice.places) if (isWithin(place, kept)) places.push(place);
+          rest = rest.slice(1).filter(({ span: other }) => !isEmpty(cutTrimmed(other, slice.dataSet)));
+          const left = slice.reached && intersect(kept, spanBehind(slice.reached, order));
           if (left === undefined || isEmpty(left)) continue;
           rest = [{ ...part, span: left }, ...rest];
           break;
@@ -148,6 +150,10 @@ function partsOf(
     .map((part) => ({ ...part, span: intersect(part.span, span) }))
     .filter((part) => !isEmpty(part.span));
   return order === "newest-first" ? parts.reverse() : parts;
+}
+
+function cutTrimmed(span: StreamSpan, { trimmed }: DataSet): StreamSpan {
+  return trimmed === undefined ? span : intersect(span, { low: placeBehind(trimmed) });
 }
 
 /** Those in front that an index holds. */

@@ -19,6 +19,7 @@ const sameForAll = create(CallLimitsSchema, {
   identityCount: BigInt(eventLimits.identityCount),
   throttleWait: durationFromMs(callLimits.throttleWaitMs),
   atomicBytes: BigInt(callLimits.atomicBytes),
+  atomicTerms: BigInt(callLimits.atomicTerms),
   idLength: BigInt(eventLimits.idLength),
   nameLength: BigInt(eventLimits.nameLength),
   identityKindLength: BigInt(eventLimits.identityKindLength),

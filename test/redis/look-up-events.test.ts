@@ -4,6 +4,7 @@ import { type EventFilter, everyEvent } from "../../src/domain/event-filter.ts";
 import { createMatcher } from "../../src/domain/match-event.ts";
 import type { ReadRange } from "../../src/domain/ports.ts";
 import { projectKeys } from "../../src/redis/keys.ts";
+import { parseStreamId, placeBefore, toStreamId } from "../../src/redis/stream-place.ts";
 import { eventToAppend, newProject } from "../support/events.ts";
 import { openEventLog } from "../support/open-event-log.ts";
 import { idOf, readAll } from "../support/read-all.ts";
@@ -115,6 +116,28 @@ describe("EventLog.read, of what a filter lets through", () => {
     // As text it is written as the number is.
     expect(await countOf({ properties: new Map([["order", "77"]]) })).toBe(1);
     expect(await countOf({ properties: new Map([["page", "77"]]) })).toBe(1000);
+  });
+
+  it("passes over the records of what retention has removed", async () => {
+    await using opened = await openEventLog(redis.socketPath);
+    const project = newProject();
+    const events = Array.from({ length: 5000 }, (_, i) => eventToAppend(`${i}`, { name: "view" }));
+    for (let i = 0; i < events.length; i += 500) await opened.append(project, events.slice(i, i + 500));
+    const keys = projectKeys(project.name);
+    const connection = redis.connect();
+    const [[oldest] = [""]] = await connection
+      .xrevrange(keys.events, "+", "-", "COUNT", 10)
+      .then((last) => last.slice(-1));
+    await connection.xtrim(keys.events, "MINID", "=", oldest);
+    const { ms, seq } = parseStreamId(oldest);
+    await connection.hset(keys.meta, "trimmed", toStreamId(placeBefore({ ms, seq })));
+
+    for (const order of ["newest-first", "oldest-first"] as const) {
+      const filter = { ...everyEvent, names: ["view"] };
+      const slice = await opened.log.read(project, { order, countMax: 100, filter });
+      expect(slice).toMatchObject({ isEnd: true });
+      expect(slice.events).toHaveLength(10);
+    }
   });
 
   it("scans what no index holds, on either side of what one does", async () => {

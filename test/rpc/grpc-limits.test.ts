@@ -164,6 +164,7 @@ describe("GetLimits", () => {
         identityCount: 16n,
         throttleWait: { seconds: 30n },
         atomicBytes: 1_048_576n,
+        atomicTerms: 5000n,
         idLength: 128n,
         nameLength: 256n,
         identityKindLength: 64n,

@@ -1,0 +1,34 @@
+import { type BenchRedis, startRedis } from "./redis-server.ts";
+import { type Subject, startSubject } from "./subject.ts";
+
+/** The Sluice whose reading is measured, with a Redis that tells which of its commands were slow. */
+export interface ReadSubject extends Subject {
+  readonly redis: BenchRedis;
+  /** Processor time of both, in µs. */
+  cpuUs(): number;
+}
+
+/** Commands that took longer are kept, in µs, to be asked for. */
+export const slowUs = 1000;
+
+/** Starts one that serves these projects, each with its indexed properties. */
+export async function startReadSubject(projects: ReadonlyMap<string, readonly string[]>): Promise<ReadSubject> {
+  const slowlog = ["--slowlog-log-slower-than", String(slowUs), "--slowlog-max-len", "10000"];
+  // To rewrite the log is work that would fall upon one measurement or another.
+  const redis = await startRedis([...slowlog, "--auto-aof-rewrite-percentage", "0"]);
+  try {
+    const subject = await startSubject({ projects, redisSocket: redis.socketPath });
+    return {
+      ...subject,
+      redis,
+      cpuUs: () => subject.server.cpuUs() + redis.cpuUs(),
+      async stop() {
+        await subject.stop();
+        await redis.stop();
+      },
+    };
+  } catch (error) {
+    await redis.stop();
+    throw error;
+  }
+}
