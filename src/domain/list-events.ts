@@ -1,6 +1,7 @@
 import { answerBytes } from "./answer-bytes.ts";
 import { callEnded } from "./call-end.ts";
 import type { Position } from "./cursor.ts";
+import { SluiceError } from "./errors.ts";
 import { callLimits } from "./event.ts";
 import type { EventFilter, FilterQuery } from "./event-filter.ts";
 import { createMatcher } from "./match-event.ts";
@@ -55,7 +56,15 @@ export function createListEvents(log: Pick<EventLog, "read">, pageTokens: PageTo
     for (let scanned = 0; scanned < scanMax && events.length < pageSize; ) {
       if (caller.signal?.aborted) throw callEnded(caller.signal);
       const countMax = Math.min(wanted, scanMax - scanned);
-      const slice = await log.read(caller.project, { order, after, filter, countMax });
+      const isSearch = scanned > 0;
+      const slice = await log
+        .read(caller.project, { order, after, filter, countMax, isSearch })
+        .catch((thrown: unknown) => {
+          if (!isSearch || !isExpiry(thrown)) throw thrown;
+          return undefined;
+        });
+      // What was found before retention came this way is worth having; the token then tells what happened.
+      if (slice === undefined) return page();
       const foundBefore = events.length;
       for (const event of slice.events) {
         if (matches(event)) {
@@ -79,6 +88,10 @@ export function createListEvents(log: Pick<EventLog, "read">, pageTokens: PageTo
       return { events, nextPageToken: after === undefined ? "" : pageTokens.seal(scope, after) };
     }
   };
+}
+
+function isExpiry(thrown: unknown): boolean {
+  return thrown instanceof SluiceError && thrown.reason === "CURSOR_EXPIRED";
 }
 
 /** Every part of a filter: the same for all filters that the same events match. */

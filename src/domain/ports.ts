@@ -93,6 +93,8 @@ export interface ReadRange {
   readonly filter?: EventFilter | undefined;
   /** How many events to read at most. Fewer are read when they are large, or take long to find. */
   readonly countMax: number;
+  /** Whether this is one of many reads that look for a few events: then it waits until it does not disturb others. */
+  readonly isSearch?: boolean;
 }
 
 /** Some of a project's events in order. */
@@ -134,7 +136,7 @@ export interface EventLog {
   waitForRoom(project: Project, signal: AbortSignal): Promise<void>;
   /**
    * Reads a bounded slice. Throws CURSOR_EXPIRED when `after` is of another data set or before what retention kept;
-   * STORAGE_UNAVAILABLE.
+   * STORAGE_UNAVAILABLE; OVERLOADED when too many search.
    */
   read(project: Project, range: ReadRange): Promise<ReadSlice>;
   /** The event at a position, if there is one. Throws as `read` does. */

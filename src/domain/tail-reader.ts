@@ -1,6 +1,6 @@
 import type { Position } from "./cursor.ts";
 import { parseCursor } from "./cursor.ts";
-import { SluiceError } from "./errors.ts";
+import { type ErrorReason, SluiceError } from "./errors.ts";
 import { callLimits } from "./event.ts";
 import type { EventFilter } from "./event-filter.ts";
 import { invalidFilter } from "./page-query.ts";
@@ -33,6 +33,9 @@ export interface TailReaderOptions {
 const outageFirstMs = 200;
 const outageMostMs = 1000;
 
+/** What a tail waits out. */
+const passing: ReadonlySet<ErrorReason> = new Set(["STORAGE_UNAVAILABLE", "OVERLOADED"]);
+
 /** After so many live slices with more behind them, a tail lags: it looks its events up then, where that can be done. */
 const lagSlices = 10;
 
@@ -51,7 +54,7 @@ export function createTailReader({ log, clock, project, signal }: TailReaderOpti
       outageMs = outageFirstMs;
       return answer;
     } catch (thrown) {
-      if (!(thrown instanceof SluiceError) || thrown.reason !== "STORAGE_UNAVAILABLE") throw thrown;
+      if (!(thrown instanceof SluiceError) || !passing.has(thrown.reason)) throw thrown;
       await clock.wait(Math.min(outageMs, waitMs), signal);
       outageMs = Math.min(2 * outageMs, outageMostMs);
       signal.throwIfAborted();
@@ -67,7 +70,8 @@ export function createTailReader({ log, clock, project, signal }: TailReaderOpti
 
   function readSlice(after: Position, filter: EventFilter, waitMs: number): Promise<ReadSlice> {
     if (isLive) return log.readLive(project, after, { waitMs, signal });
-    return log.read(project, { order: "oldest-first", after, filter, countMax: callLimits.pageSizeMax });
+    const countMax = callLimits.pageSizeMax;
+    return log.read(project, { order: "oldest-first", after, filter, countMax, isSearch: true });
   }
 
   return {

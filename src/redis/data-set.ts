@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import type { Position } from "../domain/cursor.ts";
 import { toCursor } from "../domain/cursor.ts";
 import { SluiceError } from "../domain/errors.ts";
-import { comparePlaces, parseStreamId, type StreamPlace } from "./stream-place.ts";
+import { comparePlaces, parseStreamId, placeBehind, type StreamPlace } from "./stream-place.ts";
+import { intersect, type StreamSpan } from "./stream-span.ts";
 
 /** What a read learns of the data set that it read from, in the same step or after it: so nothing is missed unseen. */
 export interface DataSet {
@@ -10,19 +11,32 @@ export interface DataSet {
   readonly epoch: string | undefined;
   /** Up to which there are no events any more, inclusive. */
   readonly trimmed: StreamPlace | undefined;
+  /** Of the segments; empty when there are none. */
+  readonly segmentsVersion: string;
 }
+
+/** The fields of the meta hash that tell of it. */
+export const dataSetFields = ["epoch", "trimmed", "segments_version"] as const;
+
+type Field = Buffer | string | null | undefined;
 
 /** A name for a new data set: 12 base64url characters. */
 export function makeEpoch(): string {
   return randomBytes(9).toString("base64url");
 }
 
-/** From the fields of the meta hash, which may be missing. */
-export function readDataSet(epoch: Buffer | string | null, trimmed: Buffer | string | null): DataSet {
+/** From those fields, which may be missing or empty. */
+export function readDataSet([epoch, trimmed, segmentsVersion]: readonly Field[]): DataSet {
   return {
-    epoch: epoch === null || epoch.length === 0 ? undefined : epoch.toString(),
-    trimmed: trimmed === null || trimmed.length === 0 ? undefined : parseStreamId(trimmed.toString()),
+    epoch: epoch?.toString() || undefined,
+    trimmed: trimmed?.length ? parseStreamId(trimmed.toString()) : undefined,
+    segmentsVersion: segmentsVersion?.toString() ?? "",
   };
+}
+
+/** What retention has left of a span. */
+export function cutTrimmed(span: StreamSpan, { trimmed }: DataSet): StreamSpan {
+  return trimmed === undefined ? span : intersect(span, { low: placeBehind(trimmed) });
 }
 
 /** Throws CURSOR_EXPIRED unless all behind a position, newest or oldest first, is what the data set holds. */

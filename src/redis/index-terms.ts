@@ -94,12 +94,13 @@ function findProperty({ propertyKeys }: IndexPlan, keyEnd: number): number {
 
 /** The scalar that a Value is, or those in the list that it is. */
 function visitScalars(end: number, ordinal: number, visit: VisitTerm): void {
-  if (reader.bytes[reader.pos] !== listTag) {
+  const start = reader.pos;
+  if (start >= end || reader.varint() !== listTag) {
+    reader.pos = start;
     const term = readScalar(end);
     if (term !== undefined) visit(ordinal, term);
     return;
   }
-  reader.varint();
   const listEnd = reader.enter();
   const terms = new Set<number>();
   for (let next = reader.enterNext(elementTag, listEnd); next !== undefined; ) {

@@ -1,19 +1,18 @@
 import type { ReadRange, StoredEvent } from "../domain/ports.ts";
 import type { Project } from "../domain/project.ts";
-import type { DataSet } from "./data-set.ts";
+import { cutTrimmed, type DataSet } from "./data-set.ts";
 import type { IndexLookup } from "./index-lookup.ts";
 import type { ReadEntriesAt } from "./read-entries.ts";
 import type { ReadIndex } from "./read-index.ts";
 import type { Segment, SegmentList, Segments } from "./segments.ts";
-import { placeBehind, type StreamPlace } from "./stream-place.ts";
+import type { StreamPlace } from "./stream-place.ts";
 import { endOf, intersect, isEmpty, isWithin, type StreamSpan, spanBehind, startOf } from "./stream-span.ts";
 
 /** What the indexes say of a span. */
 export type FoundEvents =
   | {
       readonly kind: "found";
-      /** Absent when the span was empty. */
-      readonly dataSet?: DataSet | undefined;
+      readonly dataSet: DataSet;
       readonly events: readonly StoredEvent[];
       /** Exclusive: how far in the order it looked. */
       readonly reached?: StreamPlace | undefined;
@@ -23,7 +22,7 @@ export type FoundEvents =
       readonly isEnd: boolean;
     }
   /** No index holds this part of the span, which comes first in the order, and is perhaps the last as well. */
-  | { readonly kind: "unindexed"; readonly span: StreamSpan; readonly isLast: boolean };
+  | { readonly kind: "unindexed"; readonly span: StreamSpan; readonly isLast: boolean; readonly version: string };
 
 /** Looks events up in the indexes, as far as one step should. Rejects as ioredis does. */
 export type LookUpEvents = (
@@ -39,9 +38,12 @@ export interface LookUpDeps {
   readonly readEntries: ReadEntriesAt;
 }
 
-/** Records of a bucket that are read at first, and at most when those held too few that were looked for. */
+/** Records that one command reads at first, and at most when those held too few that were looked for. */
 const recordsAtFirst = 2048;
 const recordsAtMost = 16_384;
+
+/** Of a bucket when there are many: with fewer, each would be come back to too often. */
+const recordsAtLeast = 128;
 
 /** Segments that are looked into at a time, at most. */
 const segmentsAtOnce = 8;
@@ -76,15 +78,16 @@ export function createLookUpEvents({ segments, readIndex, readEntries }: LookUpD
       for (let step = 0; places.length < countMax && recordCount < recordsPerStep; step++) {
         const batch = takeIndexed(rest.slice(0, Math.min(2 ** step, segmentsAtOnce)));
         if (batch.length === 0) break;
-        const recordsMax = Math.min(recordsAtFirst * 4 ** step, recordsAtMost);
+        const records = Math.min(recordsAtFirst * 4 ** step, recordsAtMost);
         const slices = await Promise.all(
-          batch.map(({ segment, lookup, span: part }) =>
-            readIndex(lookup, { project, segment, order, after: startOf(part, order), recordsMax }),
-          ),
+          batch.map(({ segment, lookup, span: part }) => {
+            const recordsMax = Math.max(Math.ceil(records / lookup.fingerprints.size), recordsAtLeast);
+            return readIndex(lookup, { project, segment, order, after: startOf(part, order), recordsMax });
+          }),
         );
         for (const [i, slice] of slices.entries()) {
           const part = batch[i];
-          if (part === undefined || !slice.isHeld || slice.version !== list.version) return "stale";
+          if (part === undefined || !slice.isHeld || slice.dataSet.segmentsVersion !== list.version) return "stale";
           dataSet = slice.dataSet;
           newest = slice.newest;
           recordCount += slice.recordCount;
@@ -99,8 +102,8 @@ export function createLookUpEvents({ segments, readIndex, readEntries }: LookUpD
         }
       }
       const [next] = rest;
-      if (dataSet === undefined && next !== undefined) {
-        return { kind: "unindexed", span: next.span, isLast: rest.length === 1 };
+      if (dataSet === undefined) {
+        return { kind: "unindexed", span: next?.span ?? span, isLast: rest.length <= 1, version: list.version };
       }
 
       const wanted = places.slice(0, countMax);
@@ -150,10 +153,6 @@ function partsOf(
     .map((part) => ({ ...part, span: intersect(part.span, span) }))
     .filter((part) => !isEmpty(part.span));
   return order === "newest-first" ? parts.reverse() : parts;
-}
-
-function cutTrimmed(span: StreamSpan, { trimmed }: DataSet): StreamSpan {
-  return trimmed === undefined ? span : intersect(span, { low: placeBehind(trimmed) });
 }
 
 /** Those in front that an index holds. */

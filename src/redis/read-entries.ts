@@ -29,9 +29,9 @@ export function createReadEntries(redis: Redis): ReadEntriesAt {
   async function readPart({ name }: Project, places: readonly StreamPlace[]): Promise<ReadEntries> {
     const keys = projectKeys(name);
     const reply = await script([keys.events, keys.meta], [bytesMax, ...places.map(toStreamId)]);
-    const [epoch, trimmed, placeCount, ...fields] = Array.isArray(reply) ? reply : [];
-    if (!Buffer.isBuffer(epoch) || !Buffer.isBuffer(trimmed)) throw new Error("read-entries.lua gave an unknown reply");
-    const dataSet = readDataSet(epoch, trimmed);
+    const [epoch, trimmed, version, placeCount, ...fields] = Array.isArray(reply) ? reply : [];
+    if (typeof placeCount !== "number") throw new Error("read-entries.lua gave an unknown reply");
+    const dataSet = readDataSet([epoch, trimmed, version]);
     const events: StoredEvent[] = [];
     for (let i = 0; i < fields.length; i += 3) {
       events.push(toStoredEvent(dataSet.epoch ?? "", fields[i], [fields[i + 1], fields[i + 2]]));

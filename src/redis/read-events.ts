@@ -4,7 +4,7 @@ import { SluiceError } from "../domain/errors.ts";
 import type { EventFilter } from "../domain/event-filter.ts";
 import type { EventLog, ReadRange, ReadSlice, StoredEvent } from "../domain/ports.ts";
 import type { Project } from "../domain/project.ts";
-import { checkPosition, type DataSet, makeEpoch, readDataSet } from "./data-set.ts";
+import { checkPosition, cutTrimmed, type DataSet, dataSetFields, makeEpoch, readDataSet } from "./data-set.ts";
 import { toStoredEvent } from "./entry.ts";
 import { planLookups } from "./index-lookup.ts";
 import { projectKeys } from "./keys.ts";
@@ -16,7 +16,7 @@ import { createScanEvents } from "./scan-events.ts";
 import { createSegments } from "./segments.ts";
 import { toReadError } from "./storage-error.ts";
 import { comparePlaces, parseStreamId, placeBefore, type StreamPlace, toStreamId } from "./stream-place.ts";
-import { endOf, intersect, type StreamSpan, spanBehind, toSpan, wholeStream } from "./stream-span.ts";
+import { endOf, intersect, isEmpty, type StreamSpan, spanBehind, toSpan, wholeStream } from "./stream-span.ts";
 import { createTurns } from "./turns.ts";
 
 /** Reads events from a project's stream. */
@@ -25,53 +25,73 @@ export interface ReadEvents extends Pick<EventLog, "read" | "readAt" | "readById
   readEntry(project: Project, position: Position): Promise<StoredEvent | undefined>;
 }
 
-/** Scans at a time: they would have everyone else wait for all of them otherwise, at Redis and in this process. */
-const scansAtOnce = 1;
+/** Searches at a time: they would have everyone else wait for all of them otherwise, at Redis and in this process. */
+const searchesAtOnce = 1;
 
-/** What one step of a scan looks at: about a millisecond of this process. */
-const scanStep = 250;
+/** How long a step of a search waits for those of others: some thousand of them. */
+const searchWaitMs = 5000;
+
+/** How many events one step of a search reads: about a millisecond of this process. */
+const searchStep = 250;
+
+/** What a step of reading found, as far as it came. */
+interface Found extends Pick<ReadSlice, "events" | "scannedCount" | "isEnd"> {
+  readonly dataSet: DataSet;
+  /** Exclusive. */
+  readonly reached?: StreamPlace | undefined;
+}
 
 export function createReadEvents(redis: Redis): ReadEvents {
   const scan = createScanEvents(redis);
   const readEntries = createReadEntries(redis);
-  const lookUp = createLookUpEvents({
-    segments: createSegments(redis),
-    readIndex: createReadIndex(redis),
-    readEntries,
-  });
+  const segments = createSegments(redis);
+  const lookUp = createLookUpEvents({ segments, readIndex: createReadIndex(redis), readEntries });
   const readById = createReadById(redis);
-  const turns = createTurns(scansAtOnce);
+  const turns = createTurns(searchesAtOnce, searchWaitMs);
 
   async function read(project: Project, range: ReadRange): Promise<ReadSlice> {
-    const lookups = range.filter === undefined ? [] : planLookups(range.filter);
-    let span = toSpan(range);
-    if (lookups.length === 0) return readSpan(project, span, range);
-    for (;;) {
-      const found = await lookUp(project, lookups, span, range);
-      if (found.kind === "found") {
-        const { dataSet, events, reached, scannedCount, isEnd } = found;
-        if (dataSet !== undefined) await check(project, dataSet, range.after);
-        return { events, reached: toPosition(dataSet?.epoch, reached), scannedCount, isEnd };
-      }
-      const slice = await readSpan(project, found.span, range);
-      const end = endOf(found.span, range.order);
-      // As a rule there is nothing in front of the first segment.
-      const isPassed = slice.isEnd && slice.events.length === 0 && end !== undefined && !found.isLast;
-      if (!isPassed) return { ...slice, isEnd: slice.isEnd && found.isLast };
-      span = intersect(span, spanBehind(end, range.order));
-    }
+    const isSifted = range.filter !== undefined && isSelective(range.filter);
+    const countMax = isSifted || range.isSearch ? Math.min(range.countMax, searchStep) : range.countMax;
+    const readOnce = () => readSpan(project, toSpan(range), { ...range, countMax });
+    const { dataSet, events, reached, scannedCount, isEnd } = await (range.isSearch
+      ? turns.take(readOnce)
+      : readOnce());
+    await check(project, dataSet, range.after);
+    const { epoch, trimmed } = dataSet;
+    const isGone = reached !== undefined && trimmed !== undefined && comparePlaces(reached, trimmed) <= 0;
+    return {
+      events,
+      // A position from before what is kept would be refused, though nothing that is kept lies before it.
+      reached: toPosition(epoch, isGone ? trimmed : reached),
+      scannedCount,
+      isEnd: isEnd || (isGone && range.order === "newest-first"),
+    };
   }
 
   /** Reads what comes first in a span. */
-  async function readSpan(project: Project, span: StreamSpan, range: ReadRange): Promise<ReadSlice> {
-    const { order, after, filter } = range;
-    const isSifted = filter !== undefined && isSelective(filter);
-    const countMax = isSifted ? Math.min(range.countMax, scanStep) : range.countMax;
-    const scanOnce = () => scan(project, span, { order, countMax });
-    const { dataSet, events, isEnd } = await (isSifted ? turns.take(scanOnce) : scanOnce());
-    await check(project, dataSet, after);
-    const end = isEnd ? toPosition(dataSet.epoch, endOf(span, order)) : undefined;
-    return { events, reached: end ?? events.at(-1)?.position, scannedCount: events.length, isEnd };
+  async function readSpan(project: Project, whole: StreamSpan, range: ReadRange): Promise<Found> {
+    const { filter, order } = range;
+    const lookups = filter === undefined ? [] : planLookups(filter);
+    if (lookups.length === 0) return scanSpan(project, whole, range);
+    for (let span = whole; ; ) {
+      const found = await lookUp(project, lookups, span, range);
+      if (found.kind === "found") return found;
+      const scanned = await scanSpan(project, found.span, range);
+      if (scanned.dataSet.segmentsVersion !== found.version) segments.forget(project);
+      if (!scanned.isEnd || found.isLast) return scanned;
+      // As a rule there is nothing in front of the first segment.
+      const end = endOf(found.span, order);
+      const rest = end && cutTrimmed(intersect(span, spanBehind(end, order)), scanned.dataSet);
+      if (rest === undefined || isEmpty(rest)) return scanned;
+      if (scanned.events.length > 0) return { ...scanned, isEnd: false };
+      span = rest;
+    }
+  }
+
+  async function scanSpan(project: Project, span: StreamSpan, range: ReadRange): Promise<Found> {
+    const { dataSet, events, isEnd } = await scan(project, span, range);
+    const end = isEnd ? endOf(span, range.order) : undefined;
+    return { dataSet, events, reached: end ?? events.at(-1)?.position, scannedCount: events.length, isEnd };
   }
 
   function check(project: Project, dataSet: DataSet, position: Position | undefined): Promise<void> {
@@ -97,13 +117,13 @@ export function createReadEvents(redis: Redis): ReadEvents {
 
   async function startOfTail({ name }: Project, fromMs?: number): Promise<Position> {
     const keys = projectKeys(name);
-    const [newest, [storedEpoch, trimmed]] = await Promise.all([
+    const [newest, [storedEpoch, ...fields]] = await Promise.all([
       redis.xrevrangeBuffer(keys.events, "+", "-", "COUNT", 1),
-      redis.hmget(keys.meta, "epoch", "trimmed"),
+      redis.hmget(keys.meta, ...dataSetFields),
     ]);
     const epoch = storedEpoch ?? (await nameDataSet(keys.meta));
     const start = fromMs === undefined ? parseStreamId(newest[0]?.[0].toString("latin1") ?? "0-0") : beforeMs(fromMs);
-    const end = readDataSet(epoch, trimmed ?? null).trimmed;
+    const end = readDataSet([epoch, ...fields]).trimmed;
     return { epoch, ...(end !== undefined && comparePlaces(start, end) < 0 ? end : start) };
   }
 

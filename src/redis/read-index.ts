@@ -23,8 +23,6 @@ export interface IndexRange {
 /** What a lookup found in a segment. */
 export interface IndexSlice {
   readonly dataSet: DataSet;
-  /** The version of the segments at that moment. */
-  readonly version: string;
   /** Whether the index holds the segment; if not, nothing was looked at. */
   readonly isHeld: boolean;
   /** The stream's newest entry at that moment; only oldest first. */
@@ -55,16 +53,13 @@ export function createReadIndex(redis: Redis): ReadIndex {
       [segment.id, indexId, isNewest ? "newest" : "oldest", toBound(segment.base, isNewest, after), recordsMax],
     );
     const [epoch, trimmed, version, isHeld, newest, ...slices] = Array.isArray(reply) ? reply : [];
-    if (![epoch, trimmed, version, newest].every(Buffer.isBuffer)) {
-      throw new Error("read-index.lua gave an unknown reply");
-    }
+    if (!Buffer.isBuffer(newest)) throw new Error("read-index.lua gave an unknown reply");
     const read = buckets.map((bucket, i) => {
       const wanted = fingerprints.get(bucket) ?? new Set();
       return readSlice(segment.base, order, wanted, slices[2 * i] ?? Buffer.alloc(0), Number(slices[2 * i + 1] ?? 0));
     });
     return {
-      dataSet: readDataSet(epoch, trimmed),
-      version: version.toString("latin1"),
+      dataSet: readDataSet([epoch, trimmed, version]),
       isHeld: isHeld === 1,
       newest: newest.length === 0 ? undefined : parseStreamId(newest.toString("latin1")),
       ...mergeSlices(read, order),

@@ -1,10 +1,13 @@
 import type { Redis } from "ioredis";
 import type { ReadRange, StoredEvent } from "../domain/ports.ts";
 import type { Project } from "../domain/project.ts";
-import { type DataSet, readDataSet } from "./data-set.ts";
+import { type DataSet, dataSetFields, readDataSet } from "./data-set.ts";
 import { toStoredEvent } from "./entry.ts";
 import { projectKeys } from "./keys.ts";
-import { type StreamSpan, toRangeArgs } from "./stream-span.ts";
+import { createOldestPlaces } from "./oldest-places.ts";
+import { loadScript } from "./scripts.ts";
+import { parseStreamId, type StreamPlace, toStreamId } from "./stream-place.ts";
+import { isEmpty, type StreamSpan, toRangeArgs } from "./stream-span.ts";
 
 /** Events that follow one another in a span. */
 export interface ScannedEvents {
@@ -31,6 +34,8 @@ const bytesAim = 4 << 20;
 const entriesAtFirst = 100;
 
 export function createScanEvents(redis: Redis): ScanEvents {
+  const scanBack = loadScript(redis, "scan-back", 2);
+  const oldestPlaces = createOldestPlaces();
   // How large entries are is learned from the last read, since XRANGE can only be told a count.
   const entryBytes = new Map<string, number>();
 
@@ -47,20 +52,53 @@ export function createScanEvents(redis: Redis): ScanEvents {
     entryBytes.set(project.name, Math.max(1, sum / events.length));
   }
 
-  return async (project, span, { order, countMax }) => {
+  /** From the end of the stream, or oldest first: there XRANGE finds its place at once. */
+  async function readRange(
+    project: Project,
+    span: StreamSpan,
+    order: ReadRange["order"],
+    count: number,
+  ): Promise<Read> {
     const keys = projectKeys(project.name);
-    const count = countFor(project, countMax);
     const [start, end] = toRangeArgs(span);
-    const [entries, [epoch, trimmed]] = await Promise.all([
+    const [entries, fields] = await Promise.all([
       order === "newest-first"
         ? redis.xrevrangeBuffer(keys.events, end, start, "COUNT", count)
         : redis.xrangeBuffer(keys.events, start, end, "COUNT", count),
       // Behind the events, so that it tells of all that was trimmed before they were read.
-      redis.hmget(keys.meta, "epoch", "trimmed"),
+      redis.hmget(keys.meta, ...dataSetFields),
     ]);
-    const dataSet = readDataSet(epoch ?? null, trimmed ?? null);
+    return { dataSet: readDataSet(fields), entries };
+  }
+
+  async function readBack(project: Project, low: StreamPlace, high: StreamPlace, count: number): Promise<Read> {
+    const keys = projectKeys(project.name);
+    const reply = await scanBack([keys.events, keys.meta], [toStreamId(high), toStreamId(low), count]);
+    const [epoch, trimmed, version, oldest, entries] = Array.isArray(reply) ? reply : [];
+    if (!Buffer.isBuffer(oldest)) throw new Error("scan-back.lua gave an unknown reply");
+    if (oldest.length > 0) oldestPlaces.learn(project, parseStreamId(oldest.toString("latin1")));
+    return { dataSet: readDataSet([epoch, trimmed, version]), entries };
+  }
+
+  async function readDataSetOf({ name }: Project): Promise<DataSet> {
+    return readDataSet(await redis.hmget(projectKeys(name).meta, ...dataSetFields));
+  }
+
+  return async (project, span, { order, countMax }) => {
+    const count = countFor(project, countMax);
+    const { low, high } = span;
+    if (isEmpty(span)) return { dataSet: await readDataSetOf(project), events: [], isEnd: true };
+    const isBack = order === "newest-first" && high !== undefined && !oldestPlaces.isBefore(project, high);
+    const { dataSet, entries } = await (isBack
+      ? readBack(project, low, high, count)
+      : readRange(project, span, order, count));
     const events = entries.map(([id, fields]) => toStoredEvent(dataSet.epoch ?? "", id, fields));
     learnSizes(project, events);
     return { dataSet, events, isEnd: entries.length < count };
   };
+}
+
+interface Read {
+  readonly dataSet: DataSet;
+  readonly entries: readonly (readonly [id: Buffer, fields: readonly Buffer[]])[];
 }

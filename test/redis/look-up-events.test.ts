@@ -1,10 +1,12 @@
 import fc from "fast-check";
+import type { Redis } from "ioredis";
 import { describe, expect, it } from "vitest";
 import { type EventFilter, everyEvent } from "../../src/domain/event-filter.ts";
 import { createMatcher } from "../../src/domain/match-event.ts";
 import type { ReadRange } from "../../src/domain/ports.ts";
+import type { Project } from "../../src/domain/project.ts";
 import { projectKeys } from "../../src/redis/keys.ts";
-import { parseStreamId, placeBefore, toStreamId } from "../../src/redis/stream-place.ts";
+import { placeBehind, type StreamPlace, toStreamId } from "../../src/redis/stream-place.ts";
 import { eventToAppend, newProject } from "../support/events.ts";
 import { openEventLog } from "../support/open-event-log.ts";
 import { idOf, readAll } from "../support/read-all.ts";
@@ -47,6 +49,8 @@ const scenario = fc.record({
   /** Events of each chunk. */
   chunks: fc.array(fc.array(eventInits, { minLength: 1, maxLength: 12 }), { minLength: 1, maxLength: 12 }),
   segmentEvents: fc.integer({ min: 1, max: 30 }),
+  /** How many of the oldest events retention has removed. */
+  trimmedCount: fc.oneof(fc.constant(0), fc.nat(100)),
   queries: fc.array(
     fc.record({
       filter: filters,
@@ -60,10 +64,21 @@ const scenario = fc.record({
   ),
 });
 
+/** As retention does: all up to a place are gone. */
+async function trimUpTo({ name }: Project, place: StreamPlace | undefined): Promise<void> {
+  if (place === undefined) return;
+  const keys = projectKeys(name);
+  connection ??= redis.connect();
+  await connection.xtrim(keys.events, "MINID", "=", toStreamId(placeBehind(place)));
+  await connection.hset(keys.meta, "trimmed", toStreamId(place));
+}
+
+let connection: Redis | undefined;
+
 describe("EventLog.read, of what a filter lets through", () => {
   it("finds it all in pieces that follow one another, by indexes or without", { timeout: 60_000 }, async () => {
     await fc.assert(
-      fc.asyncProperty(scenario, async ({ chunks, segmentEvents, queries }) => {
+      fc.asyncProperty(scenario, async ({ chunks, segmentEvents, trimmedCount, queries }) => {
         await using opened = await openEventLog(redis.socketPath, { segmentEvents });
         const project = newProject({ indexedProperties: ["page", "order"] });
         const chunkMs: number[] = [];
@@ -73,8 +88,10 @@ describe("EventLog.read, of what a filter lets through", () => {
           const [first] = results;
           if (first?.kind === "accepted") chunkMs.push(first.position.ms);
         }
-        const stored = await readAll(opened.log, project, { order: "oldest-first", countMax: 1000 });
-        expect(stored).toHaveLength(chunks.flat().length);
+        const all = await readAll(opened.log, project, { order: "oldest-first", countMax: 1000 });
+        expect(all).toHaveLength(chunks.flat().length);
+        const stored = all.slice(trimmedCount);
+        await trimUpTo(project, all[Math.min(trimmedCount, all.length) - 1]?.position);
 
         for (const { filter: given, order, countMax, from, until } of queries) {
           const filter = {
@@ -123,20 +140,44 @@ describe("EventLog.read, of what a filter lets through", () => {
     const project = newProject();
     const events = Array.from({ length: 5000 }, (_, i) => eventToAppend(`${i}`, { name: "view" }));
     for (let i = 0; i < events.length; i += 500) await opened.append(project, events.slice(i, i + 500));
-    const keys = projectKeys(project.name);
-    const connection = redis.connect();
-    const [[oldest] = [""]] = await connection
-      .xrevrange(keys.events, "+", "-", "COUNT", 10)
-      .then((last) => last.slice(-1));
-    await connection.xtrim(keys.events, "MINID", "=", oldest);
-    const { ms, seq } = parseStreamId(oldest);
-    await connection.hset(keys.meta, "trimmed", toStreamId(placeBefore({ ms, seq })));
+    await trimUpTo(
+      project,
+      (await readAll(opened.log, project, { order: "oldest-first", countMax: 1000 })).at(-11)?.position,
+    );
 
     for (const order of ["newest-first", "oldest-first"] as const) {
       const filter = { ...everyEvent, names: ["view"] };
       const slice = await opened.log.read(project, { order, countMax: 100, filter });
       expect(slice).toMatchObject({ isEnd: true });
       expect(slice.events).toHaveLength(10);
+    }
+  });
+
+  it("looks into an index from the moment that holds, whatever was known of the segments before", async () => {
+    await using opened = await openEventLog(redis.socketPath);
+    const project = newProject();
+    const filter = { ...everyEvent, names: ["rare"] };
+    const range = { order: "newest-first" as const, countMax: 1000, filter };
+    expect(await readAll(opened.log, project, range)).toEqual([]);
+
+    const events = Array.from({ length: 200 }, (_, i) => eventToAppend(`${i}`, { name: i === 7 ? "rare" : "view" }));
+    await opened.append(project, events);
+    await readAll(opened.log, project, range);
+
+    expect((await readAll(opened.log, project, range)).map(idOf)).toEqual(["7"]);
+  });
+
+  it("is empty where receive times leave nothing", async () => {
+    await using opened = await openEventLog(redis.socketPath);
+    const project = newProject();
+    await opened.append(project, [eventToAppend("a")]);
+
+    for (const order of ["newest-first", "oldest-first"] as const) {
+      const filter = { ...everyEvent, receivedFromMs: 0, receivedUntilMs: 0 };
+      expect(await opened.log.read(project, { order, countMax: 10, filter })).toMatchObject({
+        events: [],
+        isEnd: true,
+      });
     }
   });
 

@@ -1294,8 +1294,8 @@ export const EventService: GenService<{
    * (`events[3].name`). Duplicates do not.
    *
    * INVALID_ARGUMENT (`MALFORMED`: no events; `ATOMIC_TOO_LARGE`: more events than the smallest rate limit lets through
-   * at once, over 1 MiB of them, or over 5,000 names, identities and values of indexed properties in them; with `atomic`, `EVENT_INVALID`) · PERMISSION_DENIED (with `atomic`, `ENVIRONMENT_FORBIDDEN`) ·
-   * ALREADY_EXISTS (with `atomic`, `ID_CONFLICT`) · RESOURCE_EXHAUSTED (`TOO_LARGE`: more than 500 events, or a message
+   * at once, over 1 MiB of them, or over 5,000 names, identities and values of indexed properties in them; with `atomic`,
+   * `EVENT_INVALID`) · PERMISSION_DENIED (with `atomic`, `ENVIRONMENT_FORBIDDEN`) · ALREADY_EXISTS (with `atomic`, `ID_CONFLICT`) · RESOURCE_EXHAUSTED (`TOO_LARGE`: more than 500 events, or a message
    * over 4 MiB; `RATE_LIMITED`, with google.rpc.RetryInfo and QuotaFailure; `STORAGE_FULL`) · UNAVAILABLE (`OVERLOADED`,
    * `OUTCOME_UNKNOWN`).
    *
@@ -1346,7 +1346,8 @@ export const EventService: GenService<{
    * project, filter, order and of a key with these environments) · PERMISSION_DENIED (`ENVIRONMENT_FORBIDDEN`: the key
    * may not read the filter's environment) · OUT_OF_RANGE (`CURSOR_EXPIRED`: the token is of a data set that is gone, or
    * points before what retention kept; the ErrorInfo's `oldest_cursor` then is the cursor of the oldest event, if there
-   * is one) · RESOURCE_EXHAUSTED (`TOO_LARGE`: message over 256 KiB).
+   * is one) · RESOURCE_EXHAUSTED (`TOO_LARGE`: message over 256 KiB) · UNAVAILABLE (`OVERLOADED`: thousands search through
+   * events at once).
    *
    * @generated from rpc sluice.v1.EventService.ListEvents
    */

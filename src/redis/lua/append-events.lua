@@ -199,7 +199,8 @@ if added > 0 then
   local segment = known[7] or ''
   local base_ms, base_seq = string.match(segment, '^(%d+)-(%d+)$')
   local ms_offset = base_ms and ms - tonumber(base_ms)
-  if not base_ms or tonumber(known[8]) >= segment_max or ms_offset > 4294967295 then
+  local is_full = not base_ms or tonumber(known[8]) >= segment_max
+  if is_full or ms_offset > 4294967295 or seq - (ms_offset == 0 and tonumber(base_seq) or 0) > 16777215 then
     segment, ms_offset, base_seq = first, 0, string.match(first, '%d+$')
     call('HSET', segments, segment, index_ids)
     call('HSET', meta, 'indexes', plan, 'segment', segment, 'segment_count', added)

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Makes an index plan the one that holds. An index that the events being appended do not have yet begins with the next
 -- segment; one that the plan does not have is no longer read, and is to be deleted.
 --   KEYS[1]  meta hash {epoch, indexes, segment, segments_version, …}

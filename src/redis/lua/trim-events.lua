@@ -46,6 +46,7 @@ local function trim(count)
   return 0
 end
 
+local newest_due = call('XREVRANGE', events, '(' .. cutoff, '-', 'COUNT', 1)[1][1]
 local removed, removed_bytes, is_more = 0, 0, true
 while oldest and is_more and removed < removed_max and (removed == 0 or removed_bytes + bytes <= bytes_max) do
   local count = trim(math.max(1, math.min(node_events, math.floor((bytes_max - removed_bytes) / bytes))))
@@ -57,7 +58,10 @@ if removed == 0 then return { 0, oldest, 0 } end
 local oldest_ms, oldest_seq, trimmed = math.huge, 0, nil
 if oldest then
   oldest_ms, oldest_seq = split(oldest)
-  if oldest_seq > 0 then trimmed = string.format('%.0f-%.0f', oldest_ms, oldest_seq - 1)
+  local due_ms, due_seq = split(newest_due)
+  -- All that were due are gone: whoever has read the last of them misses nothing.
+  if due_ms < oldest_ms or due_ms == oldest_ms and due_seq < oldest_seq then trimmed = newest_due
+  elseif oldest_seq > 0 then trimmed = string.format('%.0f-%.0f', oldest_ms, oldest_seq - 1)
   else trimmed = string.format('%.0f-281474976710655', oldest_ms - 1) end
 else
   local facts = call('XINFO', 'STREAM', events)
