@@ -46,7 +46,14 @@ export interface Violation {
     | "unsound reason"
     | "page gap"
     | "page overlap"
-    | "skipped while written";
+    | "skipped while written"
+    | "tail gap"
+    | "tail overlap"
+    | "tail astray"
+    | "tail behind"
+    | "tail cut"
+    | "not found"
+    | "found astray";
   /** Of the event at fault, or whatever else leads to it. */
   readonly subject: string;
 }

@@ -1,22 +1,30 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Order } from "../../gen/sluice/v1/event_service_pb.ts";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Event } from "../../gen/sluice/v1/event_pb.ts";
+import { type ListEventsRequestSchema, Order } from "../../gen/sluice/v1/event_service_pb.ts";
 import type { ListedEvent, Pass } from "./checker.ts";
 import type { EventClient, EventClients } from "./event-clients.ts";
 import type { RecordedHistory } from "./history.ts";
 import { digestEvent, markOf } from "./sample-events.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
-/** Pages through everything. Rejects when a page does. */
-export async function listAll(client: EventClient, order: Order, pageSize: number): Promise<ListedEvent[]> {
-  const events: ListedEvent[] = [];
+/** Pages through what a request asks for. Rejects when a page does. */
+export async function listPages(
+  client: EventClient,
+  request: MessageInitShape<typeof ListEventsRequestSchema>,
+): Promise<Event[]> {
+  const events: Event[] = [];
   for (let pageToken = ""; ; ) {
-    const page = await client.listEvents({ order, pageSize, pageToken }, { timeoutMs: 10_000 });
-    for (const event of page.events) {
-      events.push({ mark: markOf(event), id: event.id, cursor: event.cursor, digest: digestEvent(event) });
-    }
+    const page = await client.listEvents({ ...request, pageToken }, { timeoutMs: 10_000 });
+    events.push(...page.events);
     if (page.nextPageToken === "") return events;
     pageToken = page.nextPageToken;
   }
+}
+
+/** An event as the checker knows it. */
+export function toListed(event: Event): ListedEvent {
+  return { mark: markOf(event), id: event.id, cursor: event.cursor, digest: digestEvent(event) };
 }
 
 /** What a reader works with. */

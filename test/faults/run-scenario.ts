@@ -1,14 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Event } from "../../gen/sluice/v1/event_pb.ts";
 import { Order } from "../../gen/sluice/v1/event_service_pb.ts";
 import { waitUntil } from "../support/wait-until.ts";
 import { checkReasons } from "./check-reasons.ts";
-import { checkHistory, type Pass, type Violation } from "./checker.ts";
+import { checkCuts, checkTail } from "./check-tail.ts";
+import { checkHistory, type Listing, type Pass, type Violation } from "./checker.ts";
+import { checkFound, type Found, sift } from "./found-events.ts";
 import { RecordedHistory } from "./history.ts";
 import { type FaultWindow, findUnresolved, type HitTally, tallyHit } from "./hit-calls.ts";
-import { listAll, runReader } from "./readers.ts";
+import { noAnswer, offerByTrack } from "./offer.ts";
+import { listPages, runReader, toListed } from "./readers.ts";
+import { createSampleEvents, digestEvent, markOf } from "./sample-events.ts";
 import type { AnyScenario } from "./scenario.ts";
 import { createSeededRandom } from "./seeded-random.ts";
 import type { Stack } from "./stack.ts";
+import { startTail, type Tail } from "./tail.ts";
 import { runWriters, withoutIds, writerNames } from "./writers.ts";
 
 /** How long to do harm, and by which choices. */
@@ -38,12 +44,17 @@ export interface Report {
   readonly listed: number;
   /** Times that a reader paged through everything while it grew. */
   readonly passes: number;
+  /** Times that the tail went on behind the last cursor that it was told. */
+  readonly resumed: number;
+  /** Filters by which events were looked for in the end. */
+  readonly sieves: number;
   /** How often each answer was given. */
   readonly answers: Readonly<Record<string, number>>;
 }
 
 /**
- * Writes and reads while harm is done, restarts everything in good order, and compares what is there with what was told.
+ * Writes, reads and tails while harm is done, restarts everything in good order, and compares what is there with what was
+ * told, given and found.
  * Rejects, naming the seed, when something does not recover by itself. All that it started has ended when it settles.
  */
 export async function runScenario(scenario: AnyScenario, options: RunOptions): Promise<Report> {
@@ -66,6 +77,15 @@ export async function runScenario(scenario: AnyScenario, options: RunOptions): P
 const logTailLength = 3_000;
 
 async function runOn(stack: Stack, scenario: AnyScenario, options: RunOptions): Promise<Report> {
+  const tail = startTail({ clients: () => stack.clients(), random: createSeededRandom(options.seed).fork("tail") });
+  try {
+    return await runAlongside(tail, stack, scenario, options);
+  } finally {
+    await tail.stop();
+  }
+}
+
+async function runAlongside(tail: Tail, stack: Stack, scenario: AnyScenario, options: RunOptions): Promise<Report> {
   const random = createSeededRandom(options.seed);
   const history = new RecordedHistory();
   const stopping = new AbortController();
@@ -90,8 +110,19 @@ async function runOn(stack: Stack, scenario: AnyScenario, options: RunOptions): 
   const hit = tallyHit(history, faults);
   if (!scenario.isServerKilled) missing.push(...findUnresolved(hit, scenario.resolvedMin ?? 0));
 
+  tail.settle();
+  const ofTail = await findLag(tail, await readNewest(stack), "before the restart");
+  ofTail.push(...checkCuts(tail, scenario.isServerKilled ? [noAnswer] : []));
+
   await stack.restart();
-  const listing = await readListing(stack, passes);
+  await scenario.heal?.(stack);
+  // What is given before it was given by then, and what comes again, too.
+  await storeLast(stack, history);
+  const there = await listPages(stack.clients().grpc, { order: Order.OLDEST_FIRST, pageSize: 1000 });
+  const listing = await readListing(stack, there, passes);
+  ofTail.push(...(await findLag(tail, listing.oldestFirst.at(-1)?.cursor, "after the restart")));
+  await tail.stop();
+  const findings = await sift(there, { clients: stack.clients(), random: random.fork("sieves") });
   const others = (await scenario.verify?.({ stack, listed: listing.oldestFirst })) ?? [];
   return {
     scenario: scenario.name,
@@ -99,15 +130,20 @@ async function runOn(stack: Stack, scenario: AnyScenario, options: RunOptions): 
     violations: [
       ...checkHistory(history, listing),
       ...checkReasons(history, scenario.isServerKilled ?? false),
+      ...ofTail,
+      ...checkTail(tail.given, listing.oldestFirst),
+      ...findings.flatMap(checkFound),
       ...others,
     ],
-    shortfalls: [...missing, ...findShortfalls(history, listing.passes)],
+    shortfalls: [...missing, ...findShortfalls(history, { passes, findings, resumed: tail.resumedCount() })],
     faults: faults.length,
     hit,
     calls: history.calls.length,
     offered: history.offered.size,
     listed: listing.oldestFirst.length,
     passes: passes.filter(({ isComplete }) => isComplete).length,
+    resumed: tail.resumedCount(),
+    sieves: findings.length,
     answers: Object.fromEntries(history.tally),
   };
 }
@@ -150,16 +186,44 @@ async function untilAllWrite({ calls }: RecordedHistory): Promise<void> {
   }, 20_000);
 }
 
-async function readListing(stack: Stack, passes: readonly Pass[]) {
-  const { grpc, connectHttp1 } = stack.clients();
-  const [oldestFirst, newestFirst] = await Promise.all([
-    listAll(grpc, Order.OLDEST_FIRST, 1000),
-    listAll(connectHttp1, Order.NEWEST_FIRST, 777),
-  ]);
-  return { oldestFirst, newestFirst, passes };
+async function readListing(stack: Stack, there: readonly Event[], passes: readonly Pass[]): Promise<Listing> {
+  const newest = await listPages(stack.clients().connectHttp1, { order: Order.NEWEST_FIRST, pageSize: 777 });
+  return { oldestFirst: there.map(toListed), newestFirst: newest.map(toListed), passes };
 }
 
-function findShortfalls(history: RecordedHistory, passes: readonly Pass[]): string[] {
+async function readNewest(stack: Stack): Promise<string | undefined> {
+  const { events } = await stack.clients().grpc.listEvents({ pageSize: 1 });
+  return events[0]?.cursor;
+}
+
+/** How long a tail may take to come to the end, once nothing hinders it: a link whose other end is mute is given up after 7 s. */
+const lagMs = 20_000;
+
+/** Waits for the tail to give the event at a cursor: nothing is behind it. */
+async function findLag(tail: Tail, cursor: string | undefined, when: string): Promise<Violation[]> {
+  const isThere = await waitUntil(() => cursor === undefined || tail.hasGiven(cursor), lagMs).catch(() => false);
+  return isThere ? [] : [{ kind: "tail behind", subject: `${tail.given.length} events given ${when}` }];
+}
+
+/** Stores one more event, behind all others. */
+async function storeLast(stack: Stack, history: RecordedHistory): Promise<void> {
+  const event = createSampleEvents("last").make();
+  const offered = [{ mark: markOf(event), digest: digestEvent(event) }];
+  await waitUntil(async () => {
+    const offer = () => offerByTrack(stack.clients().grpc, [event], 10_000);
+    const [told] = await history.record("last", offered, offer, { timeoutMs: 10_000 });
+    return told !== undefined && !("reason" in told);
+  });
+}
+
+/** What there was to see, beside the history. */
+interface Seen {
+  readonly passes: readonly Pass[];
+  readonly findings: readonly Found[];
+  readonly resumed: number;
+}
+
+function findShortfalls(history: RecordedHistory, { passes, findings, resumed }: Seen): string[] {
   const shortfalls: string[] = [];
   const need = (what: string, least: number, count: number) => {
     if (count < least) shortfalls.push(`${what}: ${count} instead of ${least}`);
@@ -169,6 +233,8 @@ function findShortfalls(history: RecordedHistory, passes: readonly Pass[]): stri
   need("accepted events without an id", 50, countStored(history, withoutIds));
   need("rejected events", 1, history.count("refused EVENT_INVALID"));
   need("passes of the reader", 1, passes.length);
+  need("resumptions of the tail", 2, resumed);
+  need("filters that let something through", 10, findings.filter(({ expected }) => expected.length > 0).length);
   return shortfalls;
 }
 

@@ -22,7 +22,7 @@ export interface Scenario<S extends Stack = Stack> {
   readonly betweenMs: readonly [min: number, max: number];
   /** Does harm once, and ends it; resolves with whether it came to anything. */
   fault(deps: FaultDeps<S>): Promise<boolean>;
-  /** Takes away what could still be in the way once the faults are over. */
+  /** Takes away what could still be in the way once the faults are over, and again after the restart. */
   heal?(stack: S): Promise<void>;
   /** Whether its faults end the server itself: then callers may get no answer. */
   readonly isServerKilled?: boolean;

@@ -33,8 +33,8 @@ Ends with exit code 1 and the seed at the first broken promise.
   --help             prints this
 `;
 
-/** How long one scenario is held before the next one. */
-const runMs = 20_000;
+/** How long one scenario is held before the next one; the last one less, but long enough to show something. */
+const [runMs, lastRunMs] = [20_000, 3_000];
 
 interface SoakOptions {
   readonly minutes: number;
@@ -90,7 +90,7 @@ async function soak({ minutes, seed: firstSeed, names }: SoakOptions): Promise<n
   for (let run = 0; performance.now() < endAt && !signal.aborted && runnable.length > 0 && exitCode === 0; run++) {
     const name = runnable[run % runnable.length] as string;
     const seed = (firstSeed + run) % 2 ** 32;
-    const durationMs = Math.min(runMs, endAt - performance.now());
+    const durationMs = Math.max(lastRunMs, Math.min(runMs, endAt - performance.now()));
     try {
       const report = await runScenario(scenarios[name] as AnyScenario, { seed, durationMs, signal });
       summary.add(name, report);

@@ -1,10 +1,11 @@
-import { readlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ChaosProxy } from "../support/chaos-proxy.ts";
-import { limitedProject } from "../support/limited-project.ts";
 import { SluiceProcess } from "../support/sluice-process.ts";
 import { TestRedis } from "../support/use-redis.ts";
 import { createEventClients, type EventClients } from "./event-clients.ts";
+import { projectFile } from "./project-file.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
 /** A running Sluice with a Redis on the durable profile, to do harm to. */
@@ -28,14 +29,30 @@ export interface DataDisk {
 
 /** Sluice with its embedded Redis, started. */
 export async function startEmbeddedStack(disk?: DataDisk): Promise<Stack> {
-  const sluice = new SluiceProcess();
+  const { sluice, removeFile } = createSluice();
   disk?.mount(sluice.dataDir);
   return startStack(sluice, {
     async remove() {
       killOrphan(sluice);
       disk?.unmount(sluice.dataDir);
+      removeFile();
     },
   });
+}
+
+/** A Sluice with a project file, in a folder of its own: the data folder may be a disk that is full. */
+function createSluice({
+  env = {},
+  rateLimits,
+}: {
+  env?: Record<string, string>;
+  rateLimits?: string | undefined;
+} = {}) {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-faults-"));
+  const path = join(folder, "projects.yaml");
+  const sluice = new SluiceProcess({ ...env, SLUICE_CONFIG: path });
+  writeFileSync(path, projectFile(sluice.key, rateLimits));
+  return { sluice, removeFile: () => rmSync(folder, { recursive: true }) };
 }
 
 /** A Sluice that was killed leaves its Redis behind. */
@@ -62,17 +79,14 @@ export async function startProxiedStack(
   const redis = new TestRedis({ isDurable: true, args: redisArgs });
   const proxy = new ChaosProxy(redis.socketPath, random.fork("proxy").fraction);
   await Promise.all([redis.start(), proxy.start()]);
-  const configPath = join(redis.folder, "projects.yaml");
-  const sluice = new SluiceProcess({
-    SLUICE_REDIS_URL: `redis://127.0.0.1:${proxy.port}`,
-    ...(rateLimits !== undefined && { SLUICE_CONFIG: configPath }),
-  });
-  if (rateLimits !== undefined) writeFileSync(configPath, limitedProject(sluice.key, rateLimits));
+  const env = { SLUICE_REDIS_URL: `redis://127.0.0.1:${proxy.port}` };
+  const { sluice, removeFile } = createSluice({ env, rateLimits });
   const stack = await startStack(sluice, {
     restart: () => redis.restart(),
     async remove() {
       await proxy.close();
       await redis.remove();
+      removeFile();
     },
   });
   return { ...stack, redis, proxy };
