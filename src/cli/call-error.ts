@@ -10,7 +10,7 @@ import { toPrintable } from "./printable.ts";
  * is not the server's says little, but for one that the way there will bring about again.
  */
 export function isRetryable(error: ConnectError): boolean {
-  if (reasonOf(error) === undefined) return !finalCodes.includes(error.code);
+  if (reasonOf(error) === undefined) return !finalCodes.includes(error.code) && !isOfGrpcPort(error);
   switch (error.code) {
     case Code.Unavailable:
     case Code.Aborted:
@@ -63,11 +63,16 @@ export function describeCallError(error: ConnectError, url: string): string {
   }
   const text = toPrintable(error.rawMessage).slice(0, 500);
   if (error.code === Code.Unauthenticated) return `${url} refuses the key: ${text}; set SLUICE_KEY`;
-  if (error.code === Code.Unimplemented || /^HTTP \d+$/.test(text)) {
+  const reason = reasonOf(error);
+  if (reason !== undefined) return `${text} (${reason})`;
+  if (isOfGrpcPort(error)) return `${url} is for gRPC alone (${text}): SLUICE_URL has to name the HTTP port`;
+  if (hasNoTls(error)) return `${url} makes no TLS connection: if it serves without, SLUICE_URL begins with http://`;
+  if (error.code === Code.Unimplemented || /^(HTTP \d+|Protocol error)$/.test(text)) {
     return `${url} does not answer as Sluice does (${text}): is SLUICE_URL right?`;
   }
-  const reason = reasonOf(error);
-  return reason === undefined ? `${text} (${Code[error.code]}): is SLUICE_URL right?` : `${text} (${reason})`;
+  // A port for TLS drops, without a word, whoever comes without.
+  const hint = error.code === Code.Canceled && url.startsWith("http:") ? ", or does it begin with https://" : "";
+  return `${text} (${Code[error.code]}): is SLUICE_URL right${hint}?`;
 }
 
 const delayMaxMs = 30_000;
@@ -79,6 +84,18 @@ const finalCodes = [Code.Unauthenticated, Code.PermissionDenied, Code.Unimplemen
 const openReasons = ["OUTCOME_UNKNOWN", "STREAM_IDLE", "CALL_ENDED", "DEADLINE_EXCEEDED", "INTERNAL"];
 
 const unreachable = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT"];
+
+/** Whether it is what a port for gRPC says to a call over Connect. */
+function isOfGrpcPort(error: ConnectError): boolean {
+  return error.rawMessage === "HTTP 415";
+}
+
+/** Whether a server that was to speak TLS answers without, or hangs up. */
+function hasNoTls(error: ConnectError): boolean {
+  return (
+    systemCode(error) === "ERR_SSL_WRONG_VERSION_NUMBER" || error.rawMessage.includes("before secure TLS connection")
+  );
+}
 
 function reasonOf(error: ConnectError): string | undefined {
   return errorInfoOf(error)?.reason;

@@ -41,33 +41,47 @@ Examples:
   sluice import --repeat 100 events.ndjson`;
 
 export const listHelp = `
-A time without an offset is in UTC, as the times that are printed. A property's text also matches a number or a boolean
-that is written so. Names, identities, indexed properties (sluice limits names them) and times are quick to find; for the
-rest, events are looked at one by one.
+Lists all there are unless --limit says otherwise; Ctrl-C ends it, and it says how many were listed.
+
+Order, --since and --until go by when an event was received, not by its own time. A time without an offset is in UTC, as
+the times that are printed. A property's text also matches a number or a boolean that is written so; null cannot be asked
+for. Names, identities, indexed properties (sluice limits names them) and times are quick to find; for the rest, events
+are looked at one by one.
+
+On a terminal the table shows what there is room for, ids always in full: TIME, the event's own time, only where it
+differs. Off one, and with --json, all is there.
 
 Examples:
   sluice list --limit 20
   sluice list --name signup --name purchase --oldest-first
-  sluice list --identity visitor=v1 --since 1h
+  sluice list --identity visitor=v1 --since 1h30m
   sluice list --property status=404 --since 2026-01-31 --until 2026-02-01
+  sluice list --since "2026-01-31 08:00+01" --include-test
   sluice list --environment production --value-min 100 --json | jq .name`;
 
 export const tailHelp = `
 Every event is printed once, also when the server was away meanwhile. Begins with what is stored from now on, unless
 --since or --after says otherwise. Each line of --json holds the event's cursor, for --after.
 
+--since goes by when an event was received, not by its own time. A time without an offset is in UTC, as the times that
+are printed. A property's text also matches a number or a boolean that is written so; null cannot be asked for.
+
 Examples:
   sluice tail
   sluice tail --name purchase --value-min 100
+  sluice tail --identity visitor=v1 --include-test
   sluice tail --since 10m --limit 50
+  sluice tail --since 1970-01-01 --json > events.ndjson
   sluice tail --property status=500 --json | jq -r .cursor`;
 
 export const getHelp = `
-Exits with 1 when there is no such event. An id is known for one to two dedupe windows; sluice limits names the window.
+Exits with 1 when there is no such event, and says which. An id is known for one to two dedupe windows; sluice limits
+names the window.
 
 Examples:
   sluice get order-1
   sluice get order-1 --json | jq .properties
+  sluice get order-1 order-2 order-3 | jq -r .receiveTime
   sluice get --cursor AQAAbG9nc2V0MDAwAZtHhE-xAAAAAAAA`;
 
 export const limitsHelp = `

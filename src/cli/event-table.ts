@@ -1,8 +1,9 @@
-import type { JsonValue } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
+import type { WidthBounds } from "./column-widths.ts";
+import { chooseWidths, gapWidth } from "./column-widths.ts";
 import { fitTo, widthOf } from "./display-width.ts";
+import type { Column } from "./event-columns.ts";
+import { createEventColumns, haveOwnTimes, idColumn, timeColumn } from "./event-columns.ts";
 import { toPrintable } from "./printable.ts";
 
 /** Writes events as the rows of a table, some at a time. */
@@ -14,93 +15,89 @@ export interface EventTable {
 export interface EventTableOptions {
   /** Whether the first events are too few to tell how wide the columns need be. Default: false. */
   readonly isLive?: boolean;
+  /** The properties that are filtered by: shown first, and before other columns. Default: none. */
+  readonly filtered?: readonly string[];
 }
-
-interface Column {
-  readonly title: string;
-  cell(event: Event): string;
-  readonly widthMin: number;
-  /** As wide as it usually needs to be. */
-  readonly widthLive: number;
-}
-
-const columns: readonly Column[] = [
-  { title: "TIME", cell: (event) => formatTime(event.time), widthMin: 20, widthLive: 24 },
-  { title: "NAME", cell: (event) => event.name, widthMin: 8, widthLive: 16 },
-  { title: "IDENTITIES", cell: (event) => formatPairs(event.identities), widthMin: 10, widthLive: 24 },
-  { title: "VALUE", cell: (event) => event.value?.toString() ?? "", widthMin: 5, widthLive: 8 },
-  { title: "ID", cell: (event) => event.id, widthMin: 8, widthLive: 36 },
-];
-
-/** The last column: it has what the others leave, and is left out where that is too little to say anything. */
-const properties = { title: "PROPERTIES", cell: (event: Event) => formatPairs(event.properties ?? {}), widthMin: 20 };
-
-const gap = "  ";
 
 /**
- * The first events set how wide the columns are. On a terminal, of so many columns, longer cells are cut, the table being
- * no wider than it; elsewhere nothing is cut. No cell holds a control character.
+ * The first events set which columns there are, and how wide. On a terminal, of so many columns, longer cells are cut and
+ * columns left out until the table is no wider than it; elsewhere all is there. No id is cut: for one that is longer than
+ * those before, the columns are chosen anew, below another header, and where it is as wide as the terminal, it is alone.
+ * No cell holds a control character.
  */
 export function createEventTable(
   terminalWidth: number | undefined,
-  { isLive = false }: EventTableOptions = {},
+  { isLive = false, filtered = [] }: EventTableOptions = {},
 ): EventTable {
-  let widths: readonly number[] | undefined;
+  const isCut = terminalWidth !== undefined;
+  const { fromLeft, byWorth } = createEventColumns(filtered);
+  let widths: ReadonlyMap<Column, number> | undefined;
+  let idWidth = 0;
 
-  function formatRow(cells: readonly string[], widths: readonly number[]): string {
-    const fitted = widths.map((width, i) => fitCell(cells[i] ?? "", width));
-    return `${fitted.join(gap).trimEnd()}\n`;
+  function choose(events: readonly Event[]): ReadonlyMap<Column, number> {
+    const columns = isCut && !haveOwnTimes(events) ? byWorth.filter((column) => column !== timeColumn) : byWorth;
+    const bounds = columns.map((column) => [column, boundsOf(column, events, isLive)] as const);
+    return chooseWidths(bounds, terminalWidth ?? Number.POSITIVE_INFINITY);
   }
 
-  function fitCell(cell: string, width: number): string {
-    return terminalWidth === undefined && widthOf(cell) > width ? cell : fitTo(cell, width);
+  function formatHeader(): string {
+    return formatRow(({ title }, width) => fitTo(title, width));
+  }
+
+  function formatEvent(event: Event): string {
+    return formatRow((column, width) => {
+      const text = textOf(column, event);
+      if (widthOf(text) <= width) return fitTo(text, width);
+      return isCut ? cut(text, gistOf(column, event), width) : text;
+    });
+  }
+
+  function formatRow(toCell: (column: Column, width: number) => string): string {
+    const shown = fromLeft.flatMap((column) => {
+      const width = widths?.get(column);
+      return width === undefined ? [] : [{ column, width }];
+    });
+    const taken = shown.reduce((sum, { width }) => sum + width + gapWidth, -gapWidth);
+    // The last one has what the others leave.
+    const rest = Math.max(0, (terminalWidth ?? 0) - taken);
+    const cells = shown.map(({ column, width }, i) => toCell(column, i === shown.length - 1 ? width + rest : width));
+    return `${cells.join(" ".repeat(gapWidth)).trimEnd()}\n`;
   }
 
   return {
     format(events) {
-      const rows = events.map((event) => [...columns, properties].map(({ cell }) => toPrintable(cell(event))));
-      if (widths === undefined) {
-        rows.unshift([...columns, properties].map(({ title }) => title));
-        widths = chooseWidths(rows, terminalWidth ?? Number.POSITIVE_INFINITY, isLive);
+      const rows: string[] = [];
+      const newIdWidth = boundsOf(idColumn, events, isLive).full;
+      if (widths === undefined || (isCut && newIdWidth > idWidth)) {
+        widths = choose(events);
+        idWidth = newIdWidth;
+        rows.push(formatHeader());
       }
-      const chosen = widths;
-      return rows.map((cells) => formatRow(cells, chosen)).join("");
+      for (const event of events) rows.push(formatEvent(event));
+      return rows.join("");
     },
   };
 }
 
-/** Of the columns that there is room for. */
-function chooseWidths(rows: readonly (readonly string[])[], widthMax: number, isLive: boolean): number[] {
-  const widths = columns.map(({ widthMin, widthLive }, i) =>
-    Math.max(isLive ? widthLive : widthMin, ...rows.map((row) => widthOf(row[i] ?? ""))),
-  );
-  narrow(widths, widthMax);
-  const room = widthMax - totalOf(widths) - gap.length;
-  if (room === Number.POSITIVE_INFINITY) return [...widths, 0];
-  return room < properties.widthMin ? widths : [...widths, room];
+function boundsOf(column: Column, events: readonly Event[], isLive: boolean): WidthBounds {
+  const { title, widthMin, widthLive } = column;
+  const widest = (texts: readonly string[]) => Math.max(...[title, ...texts].map(widthOf));
+  const full = Math.max(isLive ? widthLive : (widthMin ?? 0), widest(events.map((event) => textOf(column, event))));
+  if (widthMin !== undefined) return { least: widthMin, short: full, full };
+  const short = column.gist === undefined ? full : widest(events.map((event) => gistOf(column, event)));
+  return { least: short, short, full };
 }
 
-/** Where that is too much in all, the widest columns give way first. */
-function narrow(widths: number[], widthMax: number): void {
-  while (totalOf(widths) > widthMax) {
-    const spare = widths.map((width, i) => (width > (columns[i]?.widthMin ?? 0) ? width : 0));
-    const widest = spare.indexOf(Math.max(...spare));
-    if (!spare[widest]) return;
-    widths[widest] = (widths[widest] ?? 0) - 1;
-  }
+function textOf(column: Column, event: Event): string {
+  return toPrintable(column.cell(event));
 }
 
-function totalOf(widths: readonly number[]): number {
-  return widths.reduce((sum, width) => sum + width, 0) + gap.length * (widths.length - 1);
+function gistOf(column: Column, event: Event): string {
+  return toPrintable((column.gist ?? column.cell)(event));
 }
 
-function formatTime(time: Timestamp | undefined): string {
-  return time === undefined ? "" : timestampDate(time).toISOString().replace(".000Z", "Z");
-}
-
-function formatPairs(pairs: Readonly<Record<string, JsonValue>>): string {
-  const toText = (value: JsonValue) => (typeof value === "string" ? value : JSON.stringify(value));
-  return Object.entries(pairs)
-    .map(([key, value]) => `${key}=${toText(value)}`)
-    .join(" ");
+/** A text that is too long: as much of it as there is room for, unless that cuts into its gist. */
+function cut(text: string, gist: string, width: number): string {
+  const begin = fitTo(text, width);
+  return begin.startsWith(`${gist} `) ? begin : fitTo(gist, width);
 }

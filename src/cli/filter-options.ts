@@ -6,7 +6,7 @@ import { InvalidArgumentError } from "commander";
 import type { EventFilter } from "../../gen/sluice/v1/event_service_pb.ts";
 import { EventFilterSchema } from "../../gen/sluice/v1/event_service_pb.ts";
 import { environmentExpectation, isEnvironment } from "../domain/configured-name.ts";
-import { parseTime, timeExpectation } from "./parse-time.ts";
+import { parseTime } from "./parse-time.ts";
 
 interface FilterOptions {
   readonly name?: string[];
@@ -28,13 +28,13 @@ interface FilterOptions {
  */
 export function addFilterOptions(command: Command, nowMs: () => number, { isTail = false } = {}): Command {
   const parseMoment = (text: string) => {
-    const ms = parseTime(text, nowMs());
-    if (ms === undefined) throw new InvalidArgumentError(`It must be ${timeExpectation}.`);
-    return ms;
+    const time = parseTime(text, nowMs());
+    if ("fault" in time) throw new InvalidArgumentError(time.fault);
+    return time.ms;
   };
   command
     .optionsGroup("Which events (all that is given has to match):")
-    .option("--name <name>", "of this name; given several times, of any of them", collectText)
+    .option("--name <name>", "of this name; given several times, of any of them", collectName)
     .option("--identity <kind=id>", "of this identity, such as visitor=v1", parseIdentity)
     .option("--environment <name>", "of this environment", parseEnvironment)
     .option("--value <number>", "with this value; given several times, with any of them", collectNumber)
@@ -45,8 +45,8 @@ export function addFilterOptions(command: Command, nowMs: () => number, { isTail
       "with this property, such as status=404; may be given several times",
       collectProperty,
     )
-    .option("--since <time>", "stored since then: 90s, 30m, 1h or 7d back from now, or 2026-01-31T08:00", parseMoment);
-  if (!isTail) command.option("--until <time>", "stored before then, given as for --since", parseMoment);
+    .option("--since <time>", "received since then: 90s, 1h30m or 7d back from now, or 2026-01-31T08:00", parseMoment);
+  if (!isTail) command.option("--until <time>", "received before then, given as for --since", parseMoment);
   return command.option("--include-test", "test events too");
 }
 
@@ -78,7 +78,8 @@ function isAbove(least: number | undefined, most: number | undefined): boolean {
   return least !== undefined && most !== undefined && least > most;
 }
 
-function collectText(text: string, before: readonly string[] = []): string[] {
+function collectName(text: string, before: readonly string[] = []): string[] {
+  if (text === "") throw new InvalidArgumentError("It must not be empty: every event has a name.");
   return [...before, text];
 }
 

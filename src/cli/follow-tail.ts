@@ -7,9 +7,10 @@ import type { TailStreamDeps } from "./tail-stream.ts";
 import { readTailStream } from "./tail-stream.ts";
 
 export interface FollowTailDeps extends TailStreamDeps, RetryDeps {
-  /** The tail was cut, and is tried again until it is back. Called once until then. */
-  onCut(error: ConnectError): void;
-  onBack(): void;
+  /** The tail was cut, or cannot begin, and is tried again until it is there. Called once until then. */
+  onCut(error: ConnectError, hasBegun: boolean): void;
+  /** It is there again, or at last. */
+  onBack(hadBegun: boolean): void;
 }
 
 /** A tail that is cut sooner than this is tried again later and later. */
@@ -34,7 +35,7 @@ export async function* followTail(
     const startMs = clock.nowMs();
     try {
       for await (const response of readTailStream({ ...request, afterCursor }, deps)) {
-        if (isCut) deps.onBack();
+        if (isCut) deps.onBack(wasAnswered);
         isCut = false;
         wasAnswered = true;
         yield response;
@@ -45,7 +46,7 @@ export async function* followTail(
       attempts = clock.nowMs() - startMs < steadyMs ? attempts + 1 : 1;
       const isHopeless = !wasAnswered && (isUnreachable(error) || attempts >= attemptsMax);
       if (isHopeless || !isRetryable(error)) throw error;
-      if (!isCut) deps.onCut(error);
+      if (!isCut) deps.onCut(error, wasAnswered);
       isCut = true;
       await clock.wait(retryDelayMs(error, attempts, deps.random), stop);
     }

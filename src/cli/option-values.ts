@@ -26,6 +26,12 @@ export function parseCursor(text: string): string {
   throw new InvalidArgumentError("It must be a cursor, such as --json prints with each event.");
 }
 
+/** A second one would take the place of the first without a word. */
+export function parseOneCursor(text: string, before?: string): string {
+  if (before !== undefined) throw new InvalidArgumentError("One cursor can be given.");
+  return parseCursor(text);
+}
+
 export function parseName(text: string): string {
   if (isName(text)) return text;
   throw new InvalidArgumentError(`It must be ${nameExpectation}.`);

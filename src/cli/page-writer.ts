@@ -18,7 +18,8 @@ export function createPageWriter(stream: NodeJS.WritableStream & { readonly colu
     failure ??= error.code === "EPIPE" ? new OutputClosed("the output was closed") : error;
   });
   return {
-    columns: stream.columns,
+    // A terminal that does not know says 0.
+    columns: stream.columns || undefined,
     write(text) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       const settle = () => (failure === undefined ? resolve() : reject(failure));

@@ -22,6 +22,7 @@ import {
   parseCursor,
   parseEnvironments,
   parseName,
+  parseOneCursor,
   parsePageSize,
   parsePermissions,
 } from "./option-values.ts";
@@ -33,7 +34,7 @@ export interface Commands {
   importEvents(options: ImportOptions): Promise<number>;
   listEvents(options: ListOptions): Promise<number>;
   tailEvents(options: TailOptions): Promise<number>;
-  getEvent(options: GetOptions): Promise<number>;
+  getEvents(options: GetOptions): Promise<number>;
   showLimits(options: LimitsOptions): Promise<number>;
   newKey(options: NewKeyOptions): Promise<number>;
   /** Of the file named, else of the one that is configured. */
@@ -101,15 +102,17 @@ export function createProgram(commands: Commands, { setExitCode, nowMs }: Progra
 
   program
     .command("get")
-    .description("print one event, by its id or its cursor: did it arrive?")
-    .argument("[id]", "the id, the sender's or the one that the server assigned")
-    .option("--cursor <cursor>", "the event's cursor instead", parseCursor)
-    .option("--json", "as JSON in one line (default: indented)")
+    .description("print events, by their ids or a cursor: did they arrive?")
+    .argument("[id...]", "the ids, the sender's or those that the server assigned")
+    .option("--cursor <cursor>", "an event's cursor instead", parseOneCursor)
+    .option("--json", "as JSON in one line (default: indented; one line each for several)")
     .addHelpText("after", getHelp)
-    .action(async (id: string | undefined, { cursor, json }: { cursor?: string; json?: boolean }, get: Command) => {
-      if ((id === undefined) === (cursor === undefined)) get.error("error: name one event, by its id or by --cursor");
-      const event = { case: cursor === undefined ? "id" : "cursor", value: cursor ?? id ?? "" } as const;
-      setExitCode(await commands.getEvent({ event, json }));
+    .action(async (ids: string[], { cursor, json }: { cursor?: string; json?: boolean }, get: Command) => {
+      if ((ids.length === 0) === (cursor === undefined))
+        get.error("error: name events by their ids, or one by --cursor");
+      const byId = ids.map((value) => ({ case: "id", value }) as const);
+      const events = cursor === undefined ? byId : [{ case: "cursor", value: cursor } as const];
+      setExitCode(await commands.getEvents({ events, json }));
     });
 
   program

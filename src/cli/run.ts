@@ -1,10 +1,11 @@
 import { StartError } from "../domain/start-error.ts";
+import { checkArguments } from "./check-arguments.ts";
 import { systemClock } from "./clock.ts";
 import type { ConfiguredProjects } from "./config-check.ts";
 import { checkConfig } from "./config-check.ts";
 import type { ClientSettings } from "./event-client.ts";
 import { createEventClient } from "./event-client.ts";
-import { getEvent } from "./get.ts";
+import { getEvents } from "./get.ts";
 import { importEvents } from "./import.ts";
 import { createProgressBar, createProgressLines } from "./import-progress.ts";
 import { newKey } from "./keys.ts";
@@ -70,9 +71,9 @@ export async function runCommandLine(args: readonly string[], deps: RunDeps): Pr
         });
       },
 
-      listEvents: (options) => listEvents(options, openReader()),
+      listEvents: (options) => listEvents(options, { ...openReader(), stop: stopOnSignal() }),
       tailEvents: (options) => tailEvents(options, { ...openReader(), stop: stopOnSignal() }),
-      getEvent: (options) => getEvent(options, openReader()),
+      getEvents: (options) => getEvents(options, openReader()),
       showLimits: (options) => showLimits(options, openReader()),
 
       newKey: (options) => newKey(options, { readProjects: () => deps.readProjects(), print, tell }),
@@ -87,6 +88,7 @@ export async function runCommandLine(args: readonly string[], deps: RunDeps): Pr
   );
 
   try {
+    checkArguments(args);
     await program.parseAsync(args, { from: "user" });
     return exitCode;
   } catch (error) {

@@ -34,19 +34,21 @@ export interface TailDeps extends ReadDeps {
 export function tailEvents(options: TailOptions, deps: TailDeps): Promise<number> {
   const { output, status, stop, tell, url } = deps;
   const request = create(TailEventsRequestSchema, { filter: options.filter, afterCursor: options.after ?? "" });
-  const format = options.json ? formatEventLines : createEventTable(output.columns, { isLive: true }).format;
+  const filtered = Object.keys(options.filter.properties);
+  const format = options.json ? formatEventLines : createEventTable(output.columns, { isLive: true, filtered }).format;
   let leftCount = options.limit ?? Number.POSITIVE_INFINITY;
   let printedCursor = "";
 
   async function printAll(): Promise<void> {
     const responses = followTail(request, {
       ...deps,
-      onCut(error) {
+      onCut(error, hasBegun) {
         status.clear();
-        // It was the right server until now: of what is wrong with the address, nothing need be said.
-        tell(`cut off, and trying to go on: ${toPrintable(error.rawMessage).slice(0, 200)}`);
+        // Once it has begun, it is the right server: of what is wrong with the address, nothing need be said.
+        const cut = `cut off, and trying to go on: ${toPrintable(error.rawMessage).slice(0, 200)}`;
+        tell(hasBegun ? cut : `not begun, and trying again: ${describeCallError(error, url)}`);
       },
-      onBack: () => tell("going on where it was cut off"),
+      onBack: (hadBegun) => tell(hadBegun ? "going on where it was cut off" : "begun"),
     });
     for await (const { events, cursor } of responses) {
       if (printedCursor === "" && events.length === 0) status.show("waiting for events; Ctrl-C ends it");
@@ -76,6 +78,6 @@ function describeExpiry(error: ConnectError): string | undefined {
   const info = errorInfoOf(error);
   if (info?.reason !== "CURSOR_EXPIRED") return undefined;
   const oldest = info.metadata.oldest_cursor;
-  if (!oldest) return "; there are no older events: begin without --after";
+  if (!oldest) return "; no event behind it is kept: begin without --after";
   return `; --since 1970-01-01 begins with the oldest event there is, --after ${toPrintable(oldest)} behind it`;
 }

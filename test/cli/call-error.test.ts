@@ -65,6 +65,7 @@ describe("isRetryable", () => {
     ["a key that opens nothing", ofSluice("KEY_INVALID", Code.Unauthenticated)],
     ["a storage that is full", ofSluice("STORAGE_FULL", Code.ResourceExhausted)],
     ["an event that is not valid", ofSluice("EVENT_INVALID", Code.InvalidArgument)],
+    ["a port for gRPC", new ConnectError("HTTP 415", Code.Unknown)],
     ["another kind of server", new ConnectError("HTTP 404", Code.Unimplemented)],
     ["a certificate that is refused", new ConnectError("no TLS connection", Code.FailedPrecondition)],
   ])("has none after %s", (_, error) => expect(isRetryable(error)).toBe(false));
@@ -92,8 +93,28 @@ describe("describeCallError", () => {
   it.each([
     [ofSystem("ECONNREFUSED"), `cannot reach ${url} (ECONNREFUSED): is the server running, and is SLUICE_URL right?`],
     [
+      new ConnectError("HTTP 404", Code.Unimplemented),
+      `${url} does not answer as Sluice does (HTTP 404): is SLUICE_URL right?`,
+    ],
+    [
+      new ConnectError("Protocol error", Code.Internal),
+      `${url} does not answer as Sluice does (Protocol error): is SLUICE_URL right?`,
+    ],
+    [
       new ConnectError("HTTP 415", Code.Unknown),
-      `${url} does not answer as Sluice does (HTTP 415): is SLUICE_URL right?`,
+      `${url} is for gRPC alone (HTTP 415): SLUICE_URL has to name the HTTP port`,
+    ],
+    [
+      ofSystem("ERR_SSL_WRONG_VERSION_NUMBER", Code.FailedPrecondition),
+      `${url} makes no TLS connection: if it serves without, SLUICE_URL begins with http://`,
+    ],
+    [
+      new ConnectError("socket disconnected before secure TLS connection was established", Code.Aborted),
+      `${url} makes no TLS connection: if it serves without, SLUICE_URL begins with http://`,
+    ],
+    [
+      new ConnectError("stream closed", Code.Canceled),
+      "stream closed (Canceled): is SLUICE_URL right, or does it begin with https://?",
     ],
     [new ConnectError("Premature close", Code.Unknown), "Premature close (Unknown): is SLUICE_URL right?"],
     [ofSluice("KEY_INVALID", Code.Unauthenticated), `${url} refuses the key: text; set SLUICE_KEY`],

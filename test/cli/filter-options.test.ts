@@ -43,6 +43,7 @@ describe("readFilter", () => {
   });
 
   it.each([
+    [["--name", ""], "It must not be empty: every event has a name."],
     [["--identity", "visitor"], "It must be a kind and an identity, such as visitor=v1."],
     [["--identity", "=v1"], "It must be a kind and an identity"],
     [["--identity", "visitor="], "It must be a kind and an identity"],
@@ -57,6 +58,8 @@ describe("readFilter", () => {
     [["--property", "=404"], "It must be a property and its value"],
     [["--property", "a=1", "--property", "a=2"], "A property can be given once."],
     [["--since", "soon"], "It must be a duration back from now, such as 90s"],
+    [["--since", "3651d"], "A duration is 3650d at most."],
+    [["--until", "2026-02-30"], "There is no 2026-02-30."],
     [["--since", "1h", "--until", "2h"], "--since is after --until"],
   ])("refuses %j", (args, expected) => {
     expect(parse(args).message).toContain(expected);

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import { EventFilterSchema, Order } from "../../gen/sluice/v1/event_service_pb.ts";
 import { type ListOptions, listEvents } from "../../src/cli/list.ts";
-import { createPageWriter, OutputClosed } from "../../src/cli/page-writer.ts";
+import { createPageWriter, OutputClosed, type PageWriter } from "../../src/cli/page-writer.ts";
 import { storageUnavailable } from "./fake-event-service.ts";
 import {
   closedOutput,
@@ -18,11 +18,18 @@ import {
 
 const someEvents = Array.from({ length: 250 }, (_, i) => event(`e${i}`, { name: i % 2 ? "odd" : "even" }));
 
-type RunOptions = Partial<Omit<ListOptions, "filter">> & { filter?: MessageInitShape<typeof EventFilterSchema> };
+interface RunOptions extends Partial<Omit<ListOptions, "filter">> {
+  readonly filter?: MessageInitShape<typeof EventFilterSchema>;
+  readonly stop?: AbortController;
+}
 
-async function runList({ filter = {}, ...options }: RunOptions, harnessOptions: ReadHarnessOptions = {}) {
+async function runList(
+  { filter = {}, stop = new AbortController(), ...options }: RunOptions,
+  harnessOptions: ReadHarnessOptions = {},
+) {
   const harness = createReadHarness({ events: someEvents, ...harnessOptions });
-  const exitCode = await listEvents({ filter: create(EventFilterSchema, filter), ...options }, harness.deps);
+  const deps = { ...harness.deps, stop: stop.signal };
+  const exitCode = await listEvents({ filter: create(EventFilterSchema, filter), ...options }, deps);
   return { exitCode, lines: linesOf(harness.pages), ...harness };
 }
 
@@ -69,7 +76,11 @@ describe("listEvents", () => {
   it("writes a table whose header comes once", async () => {
     const { lines } = await runList({ pageSize: 1 }, { events: [event("a"), event("b")] });
 
-    expect(lines.map((line) => line.split(" ")[0])).toEqual(["TIME", "2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"]);
+    expect(lines.map((line) => line.split(" ")[0])).toEqual([
+      "RECEIVED",
+      "2026-01-02T03:04:05Z",
+      "2026-01-02T03:04:05Z",
+    ]);
   });
 
   it("asks for every page with the same filter and order", async () => {
@@ -93,18 +104,19 @@ describe("listEvents", () => {
       },
     });
 
-    const exitCode = await listEvents({ filter: create(EventFilterSchema), json: true }, harness.deps);
+    const deps = { ...harness.deps, stop: new AbortController().signal };
+    const exitCode = await listEvents({ filter: create(EventFilterSchema), json: true }, deps);
 
     expect(exitCode).toBe(0);
     expect(idsOf(linesOf(harness.pages))).toEqual(["found"]);
     expect(harness.shown).toEqual([
-      "no event found for 3 s, still looking",
-      "no event found for 4 s, still looking",
+      "no event for 3 s, still looking",
+      "no event for 4 s, still looking",
       "",
-      "no event found for 3 s, still looking",
+      "no event for 3 s, still looking",
       "",
     ]);
-    expect(harness.told).toEqual(["1 events"]);
+    expect(harness.told).toEqual(["1 event"]);
   });
 
   it("writes no header when there are no events", async () => {
@@ -139,6 +151,54 @@ describe("listEvents", () => {
     expect(later.delaysMs).toEqual([250, 500, 1000, 2000]);
   });
 
+  it("ends when the user stops it, says how many it listed, and leaves no status line", async () => {
+    const stop = new AbortController();
+    const harness = createReadHarness({
+      methods: {
+        async listEvents({ pageToken }, context) {
+          harness.time.nowMs += 1500;
+          if (pageToken === "") return { events: [event("found")], nextPageToken: "1" };
+          if (pageToken !== "3") return { nextPageToken: `${Number(pageToken) + 1}` };
+          stop.abort();
+          await new Promise((resolve) => context.signal.addEventListener("abort", resolve));
+          return {};
+        },
+      },
+    });
+
+    const deps = { ...harness.deps, stop: stop.signal };
+    const exitCode = await listEvents({ filter: create(EventFilterSchema) }, deps);
+
+    expect({ exitCode, told: harness.told }).toEqual({ exitCode: 130, told: ["stopped; listed 1 event"] });
+    expect(harness.shown).toEqual(["no event for 3 s, still looking", ""]);
+  });
+
+  it("ends when the user stops it though the output is stuck, and counts what was written", async () => {
+    const stop = new AbortController();
+    let pages = 0;
+    const output: PageWriter = {
+      columns: undefined,
+      async write() {
+        if (++pages < 2) return;
+        stop.abort();
+        await new Promise(() => undefined);
+      },
+    };
+
+    const run = await runList({ stop, pageSize: 100 }, { output });
+
+    expect(run).toMatchObject({ exitCode: 130, told: ["stopped; listed 100 events"] });
+  });
+
+  it("shows a property first that it filters by", async () => {
+    const events = [event("a", { properties: { path: "/a/long/path", status: 404 } })];
+    const filter = { properties: { status: { kind: { case: "stringValue", value: "404" } } } } as const;
+
+    const { lines } = await runList({ filter }, { events, columns: 80 });
+
+    expect(lines[1]).toContain("status=404");
+  });
+
   it("stops quietly when nobody reads on", async () => {
     expect(await runList({ json: true }, { output: closedOutput })).toMatchObject({ exitCode: 0, told: [] });
   });
@@ -159,6 +219,16 @@ describe("createPageWriter", () => {
     await written;
 
     expect(isWritten).toBe(true);
+  });
+
+  it.each([
+    [80, 80],
+    [0, undefined],
+    [undefined, undefined],
+  ])("takes a terminal of %s columns for one of %s", (columns, expected) => {
+    const stream = Object.assign(new PassThrough(), columns === undefined ? {} : { columns });
+
+    expect(createPageWriter(stream).columns).toBe(expected);
   });
 
   it("rejects with OutputClosed when the reader has gone", async () => {

@@ -11,7 +11,7 @@ async function run(...args: string[]) {
     importEvents: vi.fn(async () => 3),
     listEvents: vi.fn(async () => 0),
     tailEvents: vi.fn(async () => 2),
-    getEvent: vi.fn(async () => 0),
+    getEvents: vi.fn(async () => 0),
     showLimits: vi.fn(async () => 0),
     newKey: vi.fn(async () => 0),
     checkConfig: vi.fn(async () => 1),
@@ -63,13 +63,16 @@ describe("createProgram", () => {
     expect(tailed.setExitCode).toHaveBeenCalledWith(2);
   });
 
-  it("knows an event to get by its id or its cursor", async () => {
+  it("knows events to get by their ids, or one by its cursor", async () => {
     const byId = await run("get", "order-1", "--json");
+    const several = await run("get", "order-1", "order-2");
     const byCursor = await run("get", "--cursor", "c1");
     const limits = await run("limits", "--json");
 
-    expect(byId.getEvent).toHaveBeenCalledWith({ event: { case: "id", value: "order-1" }, json: true });
-    expect(byCursor.getEvent).toHaveBeenCalledWith({ event: { case: "cursor", value: "c1" } });
+    const [first, second] = ["order-1", "order-2"].map((value) => ({ case: "id", value }));
+    expect(byId.getEvents).toHaveBeenCalledWith({ events: [first], json: true });
+    expect(several.getEvents).toHaveBeenCalledWith({ events: [first, second] });
+    expect(byCursor.getEvents).toHaveBeenCalledWith({ events: [{ case: "cursor", value: "c1" }] });
     expect(limits.showLimits).toHaveBeenCalledWith({ json: true });
   });
 
@@ -98,8 +101,9 @@ describe("createProgram", () => {
     [["list", "--since", "1m", "--until", "2m"], "--since is after --until"],
     [["tail", "--until", "1h"], "unknown option '--until'"],
     [["tail", "--after", ""], "It must be a cursor, such as --json prints with each event."],
-    [["get"], "name one event, by its id or by --cursor"],
-    [["get", "a", "--cursor", "b"], "name one event, by its id or by --cursor"],
+    [["get"], "name events by their ids, or one by --cursor"],
+    [["get", "a", "--cursor", "b"], "name events by their ids, or one by --cursor"],
+    [["get", "--cursor", "a", "--cursor", "b"], "One cursor can be given."],
     [["import", "--repeat", "1.5", "x"], "It must be a whole number from 1 on."],
     [["keys", "new", "--name", "a", "--permissions", "track"], "required option '--project <name>' not specified"],
     [["keys", "new", "--project", "{shop}"], "It must be 1 to 64 of a-z, 0-9, _ and -"],

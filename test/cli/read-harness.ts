@@ -59,7 +59,8 @@ export function createReadHarness({ columns, output, ...options }: ReadHarnessOp
 }
 
 export function someEvent(id: string, more: MessageInitShape<typeof EventSchema> = {}): Event {
-  return create(EventSchema, { id, name: "click", time: timestampFromDate(new Date("2026-01-02T03:04:05Z")), ...more });
+  const time = timestampFromDate(new Date("2026-01-02T03:04:05Z"));
+  return create(EventSchema, { id, name: "click", time, receiveTime: time, ...more });
 }
 
 export function linesOf(pages: readonly string[]): string[] {

@@ -81,6 +81,8 @@ const silenceMs = 45_000;
 
 const lost = () => new ConnectError("Premature close", Code.Unknown);
 
+const http415 = () => new ConnectError("HTTP 415", Code.Unknown);
+
 function response(cursor: string, ...ids: string[]): Response {
   return { cursor, events: ids.map((id) => someEvent(id)) };
 }
@@ -112,7 +114,7 @@ describe("tailEvents", () => {
       calls: [{ responses: [response("c0"), response("c1", "a"), response("c2", "b")] }],
     });
 
-    expect(pages).toEqual([expect.stringMatching(/^TIME .*\n.* a\n$/), expect.stringMatching(/^2026-.* b\n$/)]);
+    expect(pages).toEqual([expect.stringMatching(/^RECEIVED .*\n.* a\n$/), expect.stringMatching(/^2026-.* b\n$/)]);
   });
 
   it("ends after as many events as asked for", async () => {
@@ -135,6 +137,13 @@ describe("tailEvents", () => {
     expect(run).toMatchObject({ exitCode: 0, ids: ["a", "b"], delaysMs: [250, 1000, 1000] });
     expect(run.requests.map(({ afterCursor }) => afterCursor)).toEqual(["", "c2", "c2", "c2"]);
     expect(run.told).toEqual(["cut off, and trying to go on: Premature close", "going on where it was cut off"]);
+  });
+
+  it("says what failed when it has not begun yet, and when it begins", async () => {
+    const run = await runTail({ calls: [{ error: lost() }, { error: lost() }, { responses: [response("c1", "a")] }] });
+
+    expect(run).toMatchObject({ exitCode: 0, ids: ["a"] });
+    expect(run.told).toEqual(["not begun, and trying again: Premature close (Unknown): is SLUICE_URL right?", "begun"]);
   });
 
   it("prints each event once and in order, wherever it is cut", async () => {
@@ -202,6 +211,13 @@ describe("tailEvents", () => {
     expect(later).toMatchObject({ exitCode: 0, ids: ["a"] });
   });
 
+  it("ends at once at a port for gRPC", async () => {
+    const run = await runTail({ calls: Array.from({ length: 9 }, () => ({ error: http415() })) });
+
+    expect(run).toMatchObject({ exitCode: 1, told: [expect.stringContaining("has to name the HTTP port")] });
+    expect(run.requests).toHaveLength(1);
+  });
+
   it("gives up a server that never answered after 5 times", async () => {
     const run = await runTail({ calls: Array.from({ length: 9 }, () => ({ error: lost() })) });
 
@@ -224,7 +240,7 @@ describe("tailEvents", () => {
     [
       "a cursor of a data set that is gone",
       ofSluice("CURSOR_EXPIRED", Code.OutOfRange),
-      /^text \(CURSOR_EXPIRED\); there are no older events: begin without --after$/,
+      /^text \(CURSOR_EXPIRED\); no event behind it is kept: begin without --after$/,
     ],
   ])("fails at %s", async (_, error, expected) => {
     const run = await runTail({ after: "c0", calls: [{ error }] });
