@@ -22,7 +22,7 @@ export interface CallRecord {
 
 /**
  * Tells the operator of calls: failed ones a line each, up to a limit, the others at debug. Once a second it sums up
- * those that went well, those that failed without a line of their own, and what storage said when it failed.
+ * those that did what they are for, those that failed without a line of their own, and what storage said when it failed.
  */
 export interface CallLog {
   record(call: CallRecord): void;
@@ -37,6 +37,9 @@ const failureLinesMax = 100;
 
 /** What a line each would tell nothing new of. Anyone can fail so as often as they like, without a key even. */
 const summedUp: ReadonlySet<ErrorReason | undefined> = new Set(["KEY_MISSING", "KEY_INVALID", "RATE_LIMITED"]);
+
+/** Calls that last until their caller, or the deadline that it set, ends them. */
+const endlessMethods: ReadonlySet<string> = new Set(["TailEvents", "Watch"]);
 
 /** A line a call would cost 4 µs, a tenth of a unary call: hence the summary. */
 export function createCallLog(logger: Logger, summaryEveryMs = 1000): CallLog {
@@ -64,7 +67,7 @@ export function createCallLog(logger: Logger, summaryEveryMs = 1000): CallLog {
       const { method, code, reason, project } = call;
       const line = { ...call, durationMs: Math.round(durationMs * 10) / 10 };
       const level = code === "INTERNAL" ? "error" : "warn";
-      if (code === "OK") {
+      if (isServed(call)) {
         count(calls, method);
         logger.debug(line, "call");
       } else if (summedUp.has(reason) || ++lines[level] > failureLinesMax) {
@@ -83,6 +86,12 @@ export function createCallLog(logger: Logger, summaryEveryMs = 1000): CallLog {
       summarize();
     },
   };
+}
+
+/** Whether a call did what it is for: so does one that tells that there is no such event, and one that can only be ended. */
+function isServed({ method, code, reason }: Pick<CallRecord, "method" | "code" | "reason">): boolean {
+  if (code === "OK" || reason === "EVENT_NOT_FOUND") return true;
+  return endlessMethods.has(method) && (reason === "CALL_ENDED" || reason === "DEADLINE_EXCEEDED");
 }
 
 function count(counts: Map<string, number>, name: string): void {

@@ -37,6 +37,30 @@ describe("createCallLog", () => {
     expect(nextLines()).toEqual([]);
   });
 
+  it.each<Partial<CallRecord>>([
+    { method: "GetEvent", code: "NOT_FOUND", reason: "EVENT_NOT_FOUND" },
+    { method: "TailEvents", code: "CANCELLED", reason: "CALL_ENDED" },
+    { method: "TailEvents", code: "DEADLINE_EXCEEDED", reason: "DEADLINE_EXCEEDED" },
+    { method: "Watch", code: "CANCELLED", reason: "CALL_ENDED" },
+  ])("sums up $method with those that go well when it ends with $reason, as it should", (call) => {
+    const { record, nextLines } = setUp();
+    record({ ...call, project: "shop", key: "web" }, 2);
+
+    const calls = { [String(call.method)]: 2 };
+    expect(nextLines()).toEqual([expect.objectContaining({ level: 30, msg: "served", calls })]);
+  });
+
+  it.each<Partial<CallRecord>>([
+    { method: "TailEvents", code: "OUT_OF_RANGE", reason: "CURSOR_EXPIRED" },
+    { method: "ListEvents", code: "CANCELLED", reason: "CALL_ENDED" },
+    { method: "TrackBatch", code: "DEADLINE_EXCEEDED", reason: "DEADLINE_EXCEEDED" },
+  ])("has a line for $method that ends with $reason", (call) => {
+    const { record, nextLines } = setUp();
+    record(call);
+
+    expect(nextLines()).toMatchObject([{ level: 40, msg: "call failed", ...call }]);
+  });
+
   it("has a line for each call that fails", () => {
     const { record, nextLines } = setUp();
     record({ ...malformed, project: "shop", key: "web" }, 2);

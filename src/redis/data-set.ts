@@ -47,7 +47,7 @@ export async function checkPosition(
 ): Promise<void> {
   if (position === undefined) return;
   if (position.epoch !== epoch) {
-    throw new SluiceError("CURSOR_EXPIRED", "the position is of a data set that is gone");
+    throw new SluiceError("CURSOR_EXPIRED", "the position is of another project, or of a data set that is gone");
   }
   if (trimmed === undefined || comparePlaces(position, trimmed) >= 0) return;
   const oldest = await readOldest();

@@ -1,8 +1,10 @@
+import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { projectDir, runCommand, runSluice, useSluice } from "../support/sluice-process.ts";
+import { waitUntil } from "../support/wait-until.ts";
 
 const sluice = useSluice();
 const folder = mkdtempSync(join(tmpdir(), "sluice-snippets-"));
@@ -32,12 +34,54 @@ function readSnippets(file: string): Snippet[] {
   });
 }
 
-async function run({ language, code }: Snippet) {
+interface Command {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly options: { readonly env: Record<string, string>; readonly cwd: string };
+}
+
+function toCommand({ language, code }: Snippet): Command {
   const env = { ...sluice.env, SLUICE_KEY: sluice.key };
-  if (language === "sh") return runCommand("bash", ["-euc", code], { env });
+  if (language === "sh") return { command: "bash", args: ["-euc", code], options: { env, cwd: projectDir } };
   const path = join(folder, "snippet.ts");
   writeFileSync(path, code);
-  return runCommand(process.execPath, ["--preserve-symlinks", "--preserve-symlinks-main", path], { env, cwd: folder });
+  const args = ["--preserve-symlinks", "--preserve-symlinks-main", path];
+  return { command: process.execPath, args, options: { env, cwd: folder } };
+}
+
+function run(snippet: Snippet) {
+  const { command, args, options } = toCommand(snippet);
+  return runCommand(command, args, options);
+}
+
+/** Runs a snippet that has no end until it has printed a text, and looks for that after each try to have it do so. */
+async function runUntil(snippet: Snippet, text: string, provoke: () => Promise<void>): Promise<void> {
+  const { command, args, options } = toCommand(snippet);
+  // In a group of its own, which ends as by Ctrl-C: the shell, and what it has started.
+  const child = spawn(command, args, { ...options, detached: true, stdio: ["ignore", "pipe", "ignore"] });
+  let stdout = "";
+  child.stdout.on("data", (chunk) => {
+    stdout += chunk;
+  });
+  try {
+    await waitUntil(async () => {
+      await provoke();
+      return stdout.includes(text);
+    });
+  } finally {
+    if (child.pid !== undefined) process.kill(-child.pid, "SIGINT");
+  }
+}
+
+/** Stores an event of a name, under an id of its own. */
+async function track(name: string, id: string): Promise<void> {
+  const response = await fetch(`http://${sluice.httpAddress}/sluice.v1.EventService/Track`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${sluice.key}`, "content-type": "application/json" },
+    body: JSON.stringify({ event: { id, name } }),
+  });
+  expect(response.status).toBe(200);
+  await response.arrayBuffer();
 }
 
 describe("README.md", () => {
@@ -55,11 +99,13 @@ describe("README.md", () => {
 });
 
 describe("docs/clients.md", () => {
+  const isTail = ({ code }: Snippet) => /tailEvents/i.test(code);
+
   it("has snippets that all work, and store what they say", async () => {
     const snippets = readSnippets("docs/clients.md");
-    expect(snippets.map(({ name }) => name)).toHaveLength(7);
+    expect(snippets).toHaveLength(10);
 
-    for (const snippet of snippets) {
+    for (const snippet of snippets.filter((one) => !isTail(one))) {
       const { exitCode, stdout, stderr } = await run(snippet);
       expect({ name: snippet.name, exitCode, stderr: exitCode === 0 ? "" : stderr + stdout }).toEqual({
         name: snippet.name,
@@ -84,5 +130,16 @@ describe("docs/clients.md", () => {
       ...["1.1", "2"].flatMap((version) => [1, 2, 3, 4].map((n) => `connect-http${version}-${n} connect`)),
       ...["web-1", "web-2"].map((id) => `${id} grpc-web`),
     ]);
+  }, 60_000);
+
+  it("has tails that tell of what is stored, and do not end", async () => {
+    const [fromATime, fromNow, ...others] = readSnippets("docs/clients.md").filter(isTail);
+    if (fromATime === undefined || fromNow === undefined) throw new Error("the document has no tails");
+    expect(others).toEqual([]);
+
+    let count = 0;
+    await track("deploy", "deploy-1");
+    await runUntil(fromATime, "deploy-1", async () => {});
+    await runUntil(fromNow, "search-", () => track("search", `search-${count++}`));
   }, 60_000);
 });

@@ -273,7 +273,19 @@ describe("Connect", () => {
 
     const answer = await callRaw(json, { port: server().port, path: track, headers: auth, body });
 
-    expect(answer).toMatchObject({ status: 400, reason: "MALFORMED" });
+    const message = "the message cannot be read: it is not valid UTF-8";
+    expect(answer).toMatchObject({ status: 400, reason: "MALFORMED", message });
+  });
+
+  it.each([
+    ["{", "it is not valid JSON"],
+    [`{"order":"oldest"}`, "its Order is none that is known"],
+    [`{"filter":{"name":["a"]}}`, "it has a field that EventFilter does not have: name"],
+  ])("says what is wrong with the ListEventsRequest %s", async (text, fault) => {
+    const path = "/sluice.v1.EventService/ListEvents";
+    const answer = await callRaw(json, { port: server().port, path, headers: auth, body: Buffer.from(text) });
+
+    expect(answer).toMatchObject({ reason: "MALFORMED", message: `the message cannot be read: ${fault}` });
   });
 
   it.each([

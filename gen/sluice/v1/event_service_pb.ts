@@ -418,8 +418,8 @@ export type ListEventsRequest = Message<"sluice.v1.ListEventsRequest"> & {
   pageSize: number;
 
   /**
-   * Optional. The `next_page_token` of the page before, with the same filter and order; the page size may change.
-   * Default: the first page.
+   * Optional. The `next_page_token` of the page before, with the same filter and order, and of a key with the same
+   * environments; the page size may change. Default: the first page.
    *
    * @generated from field: string page_token = 4;
    */
@@ -454,8 +454,8 @@ export type EventFilter = Message<"sluice.v1.EventFilter"> & {
   identity?: Identity | undefined;
 
   /**
-   * Optional. The environment that the event has to have, at most 64 characters. A key that is bound to environments may
-   * name only these. Default: any that the key may read.
+   * Optional. The environment that the event has to have, at most 64 characters: one of those that the project lists, or
+   * any if it lists none. A key that is bound to environments may name only these. Default: any that the key may read.
    *
    * @generated from field: string environment = 3;
    */
@@ -1342,12 +1342,12 @@ export const EventService: GenService<{
    * that they cost no more in a large project than in a small one. Any other filter looks at a bounded number of events
    * a call, and hands back what it found: a page may be short, even empty, and still have a `next_page_token`.
    *
-   * INVALID_ARGUMENT (`FILTER_INVALID`: bad filter, order or page size; `PAGE_TOKEN_INVALID`: not a token of this
-   * project, filter, order and of a key with these environments) · PERMISSION_DENIED (`ENVIRONMENT_FORBIDDEN`: the key
-   * may not read the filter's environment) · OUT_OF_RANGE (`CURSOR_EXPIRED`: the token is of a data set that is gone, or
-   * points before what retention kept; the ErrorInfo's `oldest_cursor` then is the cursor of the oldest event, if there
-   * is one) · RESOURCE_EXHAUSTED (`TOO_LARGE`: message over 256 KiB) · UNAVAILABLE (`OVERLOADED`: thousands search through
-   * events at once).
+   * INVALID_ARGUMENT (`FILTER_INVALID`: bad filter, order or page size, or an environment that the project does not have;
+   * `PAGE_TOKEN_INVALID`: not a token of this project, filter, order and of a key with these environments) ·
+   * PERMISSION_DENIED (`ENVIRONMENT_FORBIDDEN`: the key may not read the filter's environment) · OUT_OF_RANGE
+   * (`CURSOR_EXPIRED`: the token is of a data set that is gone, or points before what retention kept; the ErrorInfo's
+   * `oldest_cursor` then is the cursor of the oldest event, if there is one) · RESOURCE_EXHAUSTED (`TOO_LARGE`: message
+   * over 256 KiB) · UNAVAILABLE (`OVERLOADED`: too many search through events at once).
    *
    * @generated from rpc sluice.v1.EventService.ListEvents
    */
@@ -1362,8 +1362,10 @@ export const EventService: GenService<{
    * An id is known for as long as it is remembered: for one to two dedupe windows from when its event was stored. An
    * event is found by its cursor for as long as it is kept.
    *
-   * INVALID_ARGUMENT (`FILTER_INVALID`: neither id nor cursor, an id too long, or a cursor that is none) · NOT_FOUND (`EVENT_NOT_FOUND`: no event
-   * that this key may read) · OUT_OF_RANGE (`CURSOR_EXPIRED`: as for ListEvents).
+   * INVALID_ARGUMENT (`FILTER_INVALID`: neither id nor cursor, an id that no event can have, or a cursor that is none) ·
+   * NOT_FOUND (`EVENT_NOT_FOUND`: no event, or none that this key may read) · OUT_OF_RANGE (`CURSOR_EXPIRED`: the cursor
+   * is of another project, or of a data set that is gone, or points before what retention kept, with `oldest_cursor` as
+   * for ListEvents).
    *
    * @generated from rpc sluice.v1.EventService.GetEvent
    */
@@ -1386,11 +1388,12 @@ export const EventService: GenService<{
    * A tail ends with its connection, which the server closes after half an hour or so over HTTP/2, or when its reader
    * takes nothing for a minute.
    *
-   * INVALID_ARGUMENT (`FILTER_INVALID`: bad filter, one with `receive_time_until`, or a cursor that is none) ·
-   * PERMISSION_DENIED (`ENVIRONMENT_FORBIDDEN`: as for ListEvents) · OUT_OF_RANGE (`CURSOR_EXPIRED`: as for ListEvents;
-   * also when a slow reader falls behind what retention keeps) · RESOURCE_EXHAUSTED (`TOO_LARGE`: message over 256 KiB;
-   * `STORAGE_FULL`: nothing was ever stored, and cannot be) · UNAVAILABLE (`OVERLOADED`: the server has 10,000 tails on
-   * this port).
+   * INVALID_ARGUMENT (`FILTER_INVALID`: bad filter, one with `receive_time_until`, an environment that the project does
+   * not have, or a cursor that is none) · UNAUTHENTICATED (`KEY_INVALID`: also once the key is removed) · PERMISSION_DENIED
+   * (`PERMISSION_MISSING`, `ENVIRONMENT_FORBIDDEN`: as for ListEvents, also once the key may do less) · OUT_OF_RANGE
+   * (`CURSOR_EXPIRED`: as for GetEvent; also when a slow reader falls behind what retention keeps, or the data set goes
+   * away) · RESOURCE_EXHAUSTED (`TOO_LARGE`: message over 256 KiB; `STORAGE_FULL`: nothing was ever stored, and cannot
+   * be) · UNAVAILABLE (`OVERLOADED`: the server has 10,000 tails on this port).
    *
    * @generated from rpc sluice.v1.EventService.TailEvents
    */
