@@ -29,6 +29,21 @@ export function toCursor(position: Position): string {
   return prefixOf(position.epoch) + encode48(position.ms) + encode48(position.seq);
 }
 
+/** Where the sequence stands in a cursor: all before it is the same for events of one millisecond. */
+export const cursorSeqOffset = cursorLength - 8;
+
+/** Writes what a cursor ends with, in ASCII. */
+export function writeCursorSeq(target: Uint8Array, offset: number, seq: number): void {
+  let high = Math.floor(seq / 0x1000000);
+  let low = seq % 0x1000000;
+  for (let i = 3; i >= 0; i--) {
+    target[offset + i] = alphabetBytes[high & 63] ?? 0;
+    target[offset + 4 + i] = alphabetBytes[low & 63] ?? 0;
+    high >>>= 6;
+    low >>>= 6;
+  }
+}
+
 /** The position that a cursor stands for, or undefined when it is not a cursor. */
 export function parseCursor(cursor: string): Position | undefined {
   if (cursor.length !== cursorLength || !/^[A-Za-z0-9_-]*$/.test(cursor)) return undefined;
@@ -53,6 +68,8 @@ function prefixOf(epoch: string): string {
 }
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+const alphabetBytes = new TextEncoder().encode(alphabet);
 
 /** 48 bits as 8 characters. By hand, because a page of 1,000 events needs 2,000 of these. */
 function encode48(value: number): string {

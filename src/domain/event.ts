@@ -52,7 +52,7 @@ export const callLimits = {
   throttleWaitMs: 30_000,
   /** At which one answer of a tail ends: there may be 10,000 whose readers take nothing. */
   tailBatchBytes: 256 << 10,
-  /** How long a tail stays silent at most. */
+  /** How long a tail stays silent at most, as is promised; see `silenceMs` in tail-events.ts. */
   tailHeartbeatMs: 15_000,
 } as const;
 

@@ -47,6 +47,7 @@ export function createListEvents(log: Pick<EventLog, "read">, pageTokens: PageTo
     const filter = narrowFilter(query.filter, caller);
     const scope = pageScope("ListEvents", caller, order, ...filterScope(filter));
     const matches = createMatcher(filter);
+    const { signal } = caller;
     const events: StoredEvent[] = [];
     let after: Position | undefined = query.pageToken === "" ? undefined : pageTokens.open(scope, query.pageToken);
     let bytes = 0;
@@ -54,11 +55,11 @@ export function createListEvents(log: Pick<EventLog, "read">, pageTokens: PageTo
     let wanted = pageSize + 1;
 
     for (let scanned = 0; scanned < scanMax && events.length < pageSize; ) {
-      if (caller.signal?.aborted) throw callEnded(caller.signal);
+      if (signal?.aborted) throw callEnded(signal);
       const countMax = Math.min(wanted, scanMax - scanned);
       const isSearch = scanned > 0;
       const slice = await log
-        .read(caller.project, { order, after, filter, countMax, isSearch })
+        .read(caller.project, { order, after, filter, countMax, searchFor: isSearch ? "call" : undefined, signal })
         .catch((thrown: unknown) => {
           if (!isSearch || !isExpiry(thrown)) throw thrown;
           return undefined;

@@ -93,8 +93,13 @@ export interface ReadRange {
   readonly filter?: EventFilter | undefined;
   /** How many events to read at most. Fewer are read when they are large, or take long to find. */
   readonly countMax: number;
-  /** Whether this is one of many reads that look for a few events: then it waits until it does not disturb others. */
-  readonly isSearch?: boolean;
+  /**
+   * Set for one of many reads that look for a few events: it then waits until it does not disturb others, and calls and
+   * tails take turns.
+   */
+  readonly searchFor?: "call" | "tail" | undefined;
+  /** A search whose signal is aborted no longer waits for its turn: it throws CALL_ENDED, or the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Some of a project's events in order. */
@@ -150,8 +155,8 @@ export interface EventLog {
   startOfTail(project: Project, fromMs?: number): Promise<Position>;
   /**
    * Reads a slice of what is behind a position, oldest first. When there is nothing, waits until there is, or until the
-   * time is up or the signal aborted: the slice is empty then. All who wait share one connection, and what it reads.
-   * Throws as `read` does.
+   * time is up or the signal aborted: the slice is empty then. All who wait share one connection, and what it reads; who
+   * is behind reads as one search of many, and shares that with those it meets on its way. Throws as `read` does.
    */
   readLive(project: Project, after: Position, options: WaitOptions): Promise<ReadSlice>;
   /** What the project's rate limits have left, in the order of its settings. Throws STORAGE_UNAVAILABLE. */

@@ -5,9 +5,11 @@ import { callLimits } from "./event.ts";
 import type { EventFilter, FilterQuery } from "./event-filter.ts";
 import { createMatcher } from "./match-event.ts";
 import { narrowFilter } from "./narrow-filter.ts";
+import { withOwnBytes } from "./own-bytes.ts";
 import { invalidFilter } from "./page-query.ts";
 import type { Clock, StoredEvent } from "./ports.ts";
 import type { Caller } from "./project.ts";
+import { isSameList } from "./same-list.ts";
 import type { TailReader, TailReaderOptions } from "./tail-reader.ts";
 import { createTailReader } from "./tail-reader.ts";
 
@@ -43,6 +45,9 @@ export interface TailEventsDeps {
   /** Aborted when the server begins to shut down. */
   readonly shutdown: AbortSignal;
 }
+
+/** How long a tail waits for events: so much shorter than what is promised that it may end with a read that hangs. */
+const silenceMs = callLimits.tailHeartbeatMs - 3000;
 
 /** How long an event waits at most for others to go with it, while there are more to be looked at. */
 const gatherMs = 1000;
@@ -84,7 +89,7 @@ export function createTailEvents({ log, clock, shutdown }: TailEventsDeps): Tail
     let bytes = 0;
     for (;;) {
       const passedMs = clock.nowMs() - askedMs;
-      const leftMs = callLimits.tailHeartbeatMs - passedMs;
+      const leftMs = silenceMs - passedMs;
       // A clock that was set back tells nothing any more.
       const isDue = leftMs <= 0 || passedMs < 0 || (events.length > 0 && passedMs >= gatherMs);
       if (isDue) return { events, reached };
@@ -95,7 +100,7 @@ export function createTailEvents({ log, clock, shutdown }: TailEventsDeps): Tail
           // The rest of the slice is read again: so a tail whose reader is slow keeps nothing but its batch.
           const isFull = events.length === callLimits.pageSizeMax || bytes + size > callLimits.tailBatchBytes;
           if (events.length > 0 && isFull) return { events, reached };
-          events.push(event);
+          events.push(withOwnBytes(event));
           bytes += size;
         }
         reached = event.position;
@@ -116,8 +121,4 @@ interface View {
 function viewOf(caller: Caller, query: FilterQuery): View {
   const filter = narrowFilter(query, caller);
   return { environments: caller.environments, filter, matches: createMatcher(filter) };
-}
-
-function isSameList(a: readonly string[], b: readonly string[]): boolean {
-  return a === b || (a.length === b.length && a.every((item, i) => item === b[i]));
 }

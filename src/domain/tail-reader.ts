@@ -36,7 +36,7 @@ const outageMostMs = 1000;
 /** What a tail waits out. */
 const passing: ReadonlySet<ErrorReason> = new Set(["STORAGE_UNAVAILABLE", "OVERLOADED"]);
 
-/** After so many live slices with more behind them, a tail lags: it looks its events up then, where that can be done. */
+/** After so many live slices with more behind them, a tail lags: it looks its events up then, if an index has them. */
 const lagSlices = 10;
 
 export function createTailReader({ log, clock, project, signal }: TailReaderOptions): TailReader {
@@ -69,15 +69,17 @@ export function createTailReader({ log, clock, project, signal }: TailReaderOpti
   }
 
   function readSlice(after: Position, filter: EventFilter, waitMs: number): Promise<ReadSlice> {
-    if (isLive) return log.readLive(project, after, { waitMs, signal });
+    // Whoever has to look at every event does best with what is read for all.
+    if (isLive || !hasIndex(filter, project)) return log.readLive(project, after, { waitMs, signal });
     const countMax = callLimits.pageSizeMax;
-    return log.read(project, { order: "oldest-first", after, filter, countMax, isSearch: true });
+    return log.read(project, { order: "oldest-first", after, filter, countMax, searchFor: "tail", signal });
   }
 
   return {
     async start(afterCursor, fromMs) {
       const given = afterCursor === "" ? undefined : parseCursor(afterCursor);
       if (given === undefined && afterCursor !== "") throw invalidFilter("after_cursor", "is no cursor");
+      isLive = given === undefined && fromMs === undefined;
       const find = () => (given === undefined ? log.startOfTail(project, fromMs) : checkPosition(given));
       for (;;) {
         const position = await ask(find, Number.POSITIVE_INFINITY);
@@ -93,4 +95,9 @@ export function createTailReader({ log, clock, project, signal }: TailReaderOpti
       return slice;
     },
   };
+}
+
+/** Whether what a filter lets through can be looked up, in all or some of a project's events. */
+function hasIndex({ names, identity, properties }: EventFilter, { settings }: Project): boolean {
+  return names.length > 0 || identity !== undefined || settings.indexedProperties.some((name) => properties.has(name));
 }

@@ -1,13 +1,12 @@
 import type { EventToAppend, StoredEvent } from "../domain/ports.ts";
 import type { Entrance } from "../domain/project.ts";
-import { parseStreamId } from "./stream-place.ts";
+import { readStreamId } from "./stream-place.ts";
 
-/**
+/*
  * A stream entry has one field. Its value is the event's protobuf encoding; its name is what the server adds: flags
  * (1 byte), entrance (1 byte), and the 16 bytes of a UUID when the server assigned the id. A stream stores a name that
  * recurs only once in a hundred entries, and a reply has fewer strings to decode: a tenth more pages a second.
  */
-export type EntryFields = Pick<StoredEvent, "bytes" | "entrance" | "assignedId" | "isTimeAbsent" | "isTest">;
 
 const timeAbsent = 1;
 const test = 2;
@@ -26,25 +25,28 @@ export function encodeAdded(event: EventToAppend, entrance: Entrance): Buffer {
     : Buffer.from(head);
 }
 
-/** A stream entry, read back. Throws on one that this version cannot read. */
-export function parseEntry([added, bytes]: readonly Buffer[]): EntryFields {
-  const flags = added?.[0];
-  const entrance = entrances[added?.[1] ?? -1];
-  if (added === undefined || bytes === undefined || flags === undefined || entrance === undefined) {
-    throw new Error("a stream entry is of another version");
-  }
+/** The event's encoding in a stream entry. Throws on one that this version cannot read. */
+export function eventBytesOf([added, bytes]: readonly unknown[]): Buffer {
+  if (!Buffer.isBuffer(added) || !Buffer.isBuffer(bytes)) throw new Error("a stream entry is of another version");
+  return bytes;
+}
+
+/** The event of a stream entry. Throws on one that this version cannot read. Written out, as a page makes a thousand. */
+export function toStoredEvent(epoch: string, id: Uint8Array, fields: readonly unknown[]): StoredEvent {
+  const [added, bytes] = fields;
+  if (!Buffer.isBuffer(added) || !Buffer.isBuffer(bytes)) throw new Error("a stream entry is of another version");
+  const flags = added[0];
+  const entrance = entrances[added[1] ?? -1];
+  if (flags === undefined || entrance === undefined) throw new Error("a stream entry is of another version");
+  const { ms, seq } = readStreamId(id);
   return {
+    position: { epoch, ms, seq },
     bytes,
     entrance,
     assignedId: (flags & idAssigned) === 0 ? undefined : toUuid(added.subarray(2, 18)),
     isTimeAbsent: (flags & timeAbsent) !== 0,
     isTest: (flags & test) !== 0,
   };
-}
-
-/** The event of a stream entry. Throws as parseEntry does. */
-export function toStoredEvent(epoch: string, id: Buffer, fields: readonly Buffer[]): StoredEvent {
-  return { position: { epoch, ...parseStreamId(id.toString("latin1")) }, ...parseEntry(fields) };
 }
 
 function toUuid(bytes: Buffer): string {

@@ -14,6 +14,7 @@ import { projectKeys } from "./keys.ts";
 import { createLiveEvents } from "./live-events.ts";
 import type { QueueBudget } from "./queue-budget.ts";
 import { createQueueBudget } from "./queue-budget.ts";
+import type { RangeConnection } from "./range-connection.ts";
 import type { Reachability } from "./reachability.ts";
 import { createReachability } from "./reachability.ts";
 import { createReadEvents } from "./read-events.ts";
@@ -26,6 +27,8 @@ export interface EventLogOptions {
   readonly readConnection: Redis;
   /** For the command that tails wait by: made by createBlockingConnection. */
   readonly blockingConnection: Redis;
+  /** Makes pages cheaper; absent: everything is read by `readConnection`. */
+  readonly rangeConnection?: RangeConnection;
   readonly limits?: Partial<EventLogLimits>;
 }
 
@@ -67,6 +70,7 @@ export function createEventLog({
   writeConnection,
   readConnection,
   blockingConnection,
+  rangeConnection,
   limits: given,
 }: EventLogOptions): RedisEventLog {
   const limits = { ...limitDefaults, ...given };
@@ -76,7 +80,7 @@ export function createEventLog({
     reachability,
     createAppendEvents(writeConnection, limits.segmentEvents),
   );
-  const reader = createReadEvents(readConnection);
+  const reader = createReadEvents(readConnection, rangeConnection);
   const live = createLiveEvents({ blockingConnection, readConnection, read: reader.read });
   const judge = createJudge(reader.readEntry);
   const sender = randomBytes(6).toString("base64url");

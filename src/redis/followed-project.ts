@@ -1,8 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { Position } from "../domain/cursor.ts";
 import { isBefore } from "../domain/cursor.ts";
 import { SluiceError } from "../domain/errors.ts";
-import type { EventLog, ReadSlice, StoredEvent, WaitOptions } from "../domain/ports.ts";
+import { withOwnBytes } from "../domain/own-bytes.ts";
+import type { EventLog, ReadSlice, WaitOptions } from "../domain/ports.ts";
 import type { Project } from "../domain/project.ts";
 import { createLiveWaiters } from "./live-waiters.ts";
 import { createRecentEvents } from "./recent-events.ts";
@@ -19,7 +20,10 @@ export interface FollowedProject {
    * find out for itself what there is, or what is wrong.
    */
   wait(after: Position, options: WaitOptions): Promise<ReadSlice | undefined>;
-  /** The stream has grown: reads on if anybody waits. Resolves when there is a slice; never rejects. */
+  /**
+   * The stream has grown: reads on if anybody waits. Resolves when there is a slice, or at once when there is none for a
+   * while, as many have just been woken; never rejects.
+   */
   ring(): Promise<void>;
   /** Looks whether the data set is still there, unless that was done a moment ago or nobody waits. */
   look(): void;
@@ -50,6 +54,18 @@ const followedWithoutTailsMs = 10_000;
 
 const pauseMs = 200;
 
+/**
+ * How long nothing is read after so many have been woken, so that they are woken for more at a time: a thousand tails
+ * twenty times a second, and not for each event. To wake one costs more than to look at a hundred events.
+ */
+function restMsAfter(wokenCount: number): number {
+  return wokenCount < restFromCount ? 0 : Math.min(restMsMost, wokenCount * restMsEach);
+}
+
+const restFromCount = 20;
+const restMsEach = 0.05;
+const restMsMost = 100;
+
 export function createFollowedProject(options: FollowedProjectOptions): FollowedProject {
   const { project, start, read, lookEveryMs, listen, onOver } = options;
   const waiters = createLiveWaiters();
@@ -57,20 +73,29 @@ export function createFollowedProject(options: FollowedProjectOptions): Followed
   // What is behind it has been given to nobody. It may go back at any time, as no waiter takes what is before its position.
   let head = start;
   let reading: Promise<void> | undefined;
+  let restsUntilMs = 0;
   let isMoreKnown = false;
   let isEnded = false;
   let lookedAtMs = performance.now();
   let idle: NodeJS.Timeout | undefined;
 
   function readOn(): Promise<void> {
-    reading ??= readSlice().then((isEnd) => {
-      reading = undefined;
-      if (isEnded) return;
-      isMoreKnown = !isEnd;
-      if (isEnd) listen(head);
-      else if (waiters.count() > 0) void readOn();
-    });
+    reading ??= rest()
+      .then(readSlice)
+      .then((isEnd) => {
+        reading = undefined;
+        if (isEnded) return;
+        isMoreKnown = !isEnd;
+        if (isEnd) listen(head);
+        else if (waiters.count() > 0) void readOn();
+      });
     return reading;
+  }
+
+  const isResting = () => performance.now() < restsUntilMs;
+
+  async function rest(): Promise<void> {
+    if (isResting()) await new Promise((resolve) => setTimeout(resolve, restsUntilMs - performance.now()));
   }
 
   /** Reads a slice and hands it out. Resolves with whether the doorbell is to tell when to go on. */
@@ -86,7 +111,9 @@ export function createFollowedProject(options: FollowedProjectOptions): Followed
       if (last !== undefined && !isEnded) {
         head = last.position;
         recent.add(events);
-        waiters.give({ ...slice, events });
+        const wokenCount = await waiters.give({ ...slice, events });
+        // Where more is behind it there is nothing to wait for.
+        if (slice.isEnd) restsUntilMs = performance.now() + restMsAfter(wokenCount);
       }
       return slice.isEnd;
     } catch (thrown) {
@@ -104,7 +131,13 @@ export function createFollowedProject(options: FollowedProjectOptions): Followed
     reaches: (after) => after.epoch === start.epoch && (!isBefore(after, head) || recent.after(after) !== undefined),
     async wait(after, waitOptions) {
       const events = recent.after(after);
-      if (events !== undefined) return { events, reached: head, scannedCount: events.length, isEnd: !isMoreKnown };
+      if (events !== undefined) {
+        const reached = events.at(-1)?.position ?? head;
+        const isEnd = !isBefore(reached, head);
+        // Those who lag look through thousands: they let others go first each time.
+        await nextTurn();
+        return { events, reached, scannedCount: events.length, isEnd };
+      }
       if (isBefore(after, head)) {
         head = after;
         recent.restart(after);
@@ -120,7 +153,11 @@ export function createFollowedProject(options: FollowedProjectOptions): Followed
     },
     async ring() {
       isMoreKnown = true;
-      if (waiters.count() > 0) await readOn();
+      if (waiters.count() === 0) return;
+      const isLater = isResting();
+      const read = readOn();
+      // The doorbell would keep silent for all other projects meanwhile.
+      if (!isLater) await read;
     },
     look() {
       if (waiters.count() > 0 && performance.now() - lookedAtMs >= lookEveryMs) void readOn();
@@ -132,9 +169,4 @@ export function createFollowedProject(options: FollowedProjectOptions): Followed
       waiters.release(slice);
     },
   };
-}
-
-/** As they come, bytes are parts of whatever else was received with them, and would keep all of it in memory. */
-function withOwnBytes(event: StoredEvent): StoredEvent {
-  return { ...event, bytes: new Uint8Array(event.bytes) };
 }

@@ -8,6 +8,7 @@ import { createDoorbell } from "./doorbell.ts";
 import { createFollowedProject, type FollowedProject, liveCountMax } from "./followed-project.ts";
 import { projectKeys } from "./keys.ts";
 import { nothing } from "./live-waiters.ts";
+import { createSharedReads } from "./shared-reads.ts";
 
 export interface LiveEventsOptions {
   /** For the command that blocks, and nothing else: made by createBlockingConnection. Closed with the live events. */
@@ -27,12 +28,12 @@ export interface LiveEvents {
 }
 
 /** What the recent events of one project, and of all, may take in memory. */
-const projectRecentBytes = 1 << 20;
-const recentBytes = 16 << 20;
+const projectRecentBytes = 4 << 20;
+const recentBytes = 32 << 20;
 
 /**
- * Reads new events once for all tails: a tail that lags reads for itself, until it has come to the recent events, which
- * are kept in memory, or to the head, where it waits. One blocking command rings for all projects that are waited for;
+ * Reads new events once for all tails: a tail that lags reads with those that stand where it does, in turn with others
+ * that search, until it has come to the recent events, which are kept in memory, or to the head, where it waits. One blocking command rings for all projects that are waited for;
  * then one read gets what is new in a project, and all who wait share it.
  */
 export function createLiveEvents({
@@ -42,6 +43,7 @@ export function createLiveEvents({
   blockMs = blockMsMax,
 }: LiveEventsOptions): LiveEvents {
   const followed = new Map<string, FollowedProject>();
+  const readShared = createSharedReads(read, liveCountMax);
   let isClosed = false;
   const doorbell = createDoorbell({
     blockingConnection,
@@ -103,7 +105,7 @@ export function createLiveEvents({
       const endsAtMs = performance.now() + waitMs;
       for (;;) {
         if (!followed.get(stream)?.reaches(after)) {
-          const slice = await read(project, { order: "oldest-first", after, countMax: liveCountMax });
+          const slice = await readShared(project, after, signal);
           if (slice.events.length > 0 || !slice.isEnd) return slice;
         }
         if (isClosed) throw new SluiceError("SHUTTING_DOWN", "the server is shutting down");

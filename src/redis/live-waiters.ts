@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Position } from "../domain/cursor.ts";
 import { isBefore } from "../domain/cursor.ts";
 import type { ReadSlice, WaitOptions } from "../domain/ports.ts";
@@ -13,8 +14,11 @@ export interface LiveWaiters {
    * read that is under way has resolved, if there is one: what that brings costs no waiting.
    */
   wait(after: Position, options: WaitOptions, reading?: Promise<void>): Promise<ReadSlice | undefined>;
-  /** Hands a slice, of one event at least, to all for whom it is news; to each only what is behind its position. */
-  give(slice: ReadSlice): void;
+  /**
+   * Hands a slice, of one event at least, to all who wait now and for whom it is news; to each only what is behind its
+   * position. To so many at a time as look through it in some milliseconds. Resolves with the number of those it woke.
+   */
+  give(slice: ReadSlice): Promise<number>;
   /** Ends every wait: with this slice, or, given none, without an answer. */
   release(slice?: ReadSlice): void;
 }
@@ -23,6 +27,12 @@ interface Waiter {
   readonly after: Position;
   settle(slice: ReadSlice | undefined): void;
 }
+
+/** How many events are handed out in one turn of the event loop, those of each tail counted: 2 to 5 ms of looking at them. */
+const handedOutMax = 50_000;
+
+/** What it costs to wake a tail, in events that are looked at. */
+const wakeCost = 200;
 
 export function createLiveWaiters(): LiveWaiters {
   const waiters = new Set<Waiter>();
@@ -50,11 +60,22 @@ export function createLiveWaiters(): LiveWaiters {
         else void reading.then(startTimer);
       });
     },
-    give(slice) {
-      for (const { after, settle } of waiters) {
-        const news = newsOf(slice, after);
-        if (news.events.length > 0) settle(news);
+    async give(slice) {
+      let wokenCount = 0;
+      let handedOut = 0;
+      for (const waiter of [...waiters]) {
+        if (handedOut >= handedOutMax) {
+          await nextTurn();
+          handedOut = 0;
+        }
+        if (!waiters.has(waiter)) continue;
+        const news = newsOf(slice, waiter.after);
+        if (news.events.length === 0) continue;
+        waiter.settle(news);
+        wokenCount++;
+        handedOut += news.events.length + wakeCost;
       }
+      return wokenCount;
     },
     release(slice) {
       for (const { settle } of waiters) settle(slice);
@@ -62,8 +83,8 @@ export function createLiveWaiters(): LiveWaiters {
   };
 }
 
-/** Nearly all wait at the same position, and share the slice. */
-function newsOf(slice: ReadSlice, after: Position): ReadSlice {
+/** What of a slice is behind a position. Nearly all wait at the same one, and share the slice. */
+export function newsOf(slice: ReadSlice, after: Position): ReadSlice {
   const [first] = slice.events;
   if (first !== undefined && isBefore(after, first.position)) return slice;
   return { ...slice, events: slice.events.filter(({ position }) => isBefore(after, position)) };

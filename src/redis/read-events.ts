@@ -9,6 +9,7 @@ import { toStoredEvent } from "./entry.ts";
 import { planLookups } from "./index-lookup.ts";
 import { projectKeys } from "./keys.ts";
 import { createLookUpEvents } from "./look-up-events.ts";
+import type { RangeConnection } from "./range-connection.ts";
 import { createReadById } from "./read-by-id.ts";
 import { createReadEntries } from "./read-entries.ts";
 import { createReadIndex } from "./read-index.ts";
@@ -28,8 +29,8 @@ export interface ReadEvents extends Pick<EventLog, "read" | "readAt" | "readById
 /** Searches at a time: they would have everyone else wait for all of them otherwise, at Redis and in this process. */
 const searchesAtOnce = 1;
 
-/** How long a step of a search waits for those of others: some thousand of them. */
-const searchWaitMs = 5000;
+/** How long a step of a search waits for those of others: some thousand of them. A tail comes again, after a sign of life. */
+const searchWaitMs = { call: 5000, tail: 1000 };
 
 /** How many events one step of a search reads: about a millisecond of this process. */
 const searchStep = 250;
@@ -41,8 +42,8 @@ interface Found extends Pick<ReadSlice, "events" | "scannedCount" | "isEnd"> {
   readonly reached?: StreamPlace | undefined;
 }
 
-export function createReadEvents(redis: Redis): ReadEvents {
-  const scan = createScanEvents(redis);
+export function createReadEvents(redis: Redis, ranges?: RangeConnection): ReadEvents {
+  const scan = createScanEvents(redis, ranges);
   const readEntries = createReadEntries(redis);
   const segments = createSegments(redis);
   const lookUp = createLookUpEvents({ segments, readIndex: createReadIndex(redis), readEntries });
@@ -51,11 +52,12 @@ export function createReadEvents(redis: Redis): ReadEvents {
 
   async function read(project: Project, range: ReadRange): Promise<ReadSlice> {
     const isSifted = range.filter !== undefined && isSelective(range.filter);
-    const countMax = isSifted || range.isSearch ? Math.min(range.countMax, searchStep) : range.countMax;
+    const { searchFor, signal } = range;
+    const countMax = isSifted || searchFor !== undefined ? Math.min(range.countMax, searchStep) : range.countMax;
     const readOnce = () => readSpan(project, toSpan(range), { ...range, countMax });
-    const { dataSet, events, reached, scannedCount, isEnd } = await (range.isSearch
-      ? turns.take(readOnce)
-      : readOnce());
+    const { dataSet, events, reached, scannedCount, isEnd } = await (searchFor === undefined
+      ? readOnce()
+      : turns.take(searchFor, readOnce, signal));
     await check(project, dataSet, range.after);
     const { epoch, trimmed } = dataSet;
     const isGone = reached !== undefined && trimmed !== undefined && comparePlaces(reached, trimmed) <= 0;

@@ -6,7 +6,7 @@ import type { StoredEvent } from "../domain/ports.ts";
 export interface RecentEvents {
   /** Takes in the events that follow, and lets the oldest go when they are too many. */
   add(events: readonly StoredEvent[]): void;
-  /** Those behind a position; undefined when not all of them are here, or there are none. */
+  /** Those behind a position, 1,000 at most; undefined when not all of them are here, or there are none. */
   after(position: Position): readonly StoredEvent[] | undefined;
   /** Forgets them all; what is added next follows this position. */
   restart(from: Position): void;
@@ -14,7 +14,11 @@ export interface RecentEvents {
   limit(bytesMax: number): void;
 }
 
-const countMax = 1000;
+/** Some seconds of a busy project: so long a tail may lag before it has to read for itself. */
+const countMax = 10_000;
+
+/** What is given at a time: so much a tail looks at in a fraction of a millisecond. */
+const sliceMax = 1000;
 
 /** What an event takes in memory beside its bytes, about. */
 const overheadBytes = 300;
@@ -43,7 +47,7 @@ export function createRecentEvents(from: Position, bytesMax: number): RecentEven
     after(position) {
       if (position.epoch !== from.epoch || isBefore(position, from)) return undefined;
       const index = firstAfter(events, position);
-      return index === events.length ? undefined : events.slice(index);
+      return index === events.length ? undefined : events.slice(index, index + sliceMax);
     },
     restart(position) {
       from = position;

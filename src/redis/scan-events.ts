@@ -5,6 +5,7 @@ import { type DataSet, dataSetFields, readDataSet } from "./data-set.ts";
 import { toStoredEvent } from "./entry.ts";
 import { projectKeys } from "./keys.ts";
 import { createOldestPlaces } from "./oldest-places.ts";
+import type { RangeConnection } from "./range-connection.ts";
 import { loadScript } from "./scripts.ts";
 import { parseStreamId, type StreamPlace, toStreamId } from "./stream-place.ts";
 import { isEmpty, type StreamSpan, toRangeArgs } from "./stream-span.ts";
@@ -33,7 +34,7 @@ const bytesAim = 4 << 20;
 /** Entries to read while nothing is known of a project's sizes: 80 MB at the very worst. */
 const entriesAtFirst = 100;
 
-export function createScanEvents(redis: Redis): ScanEvents {
+export function createScanEvents(redis: Redis, ranges?: RangeConnection): ScanEvents {
   const scanBack = loadScript(redis, "scan-back", 2);
   const oldestPlaces = createOldestPlaces();
   // How large entries are is learned from the last read, since XRANGE can only be told a count.
@@ -61,11 +62,21 @@ export function createScanEvents(redis: Redis): ScanEvents {
   ): Promise<Read> {
     const keys = projectKeys(project.name);
     const [start, end] = toRangeArgs(span);
+    const isBack = order === "newest-first";
+    // Behind the events, the meta hash tells of all that was trimmed before they were read.
+    const replies = await ranges?.send([
+      [isBack ? "XREVRANGE" : "XRANGE", keys.events, ...(isBack ? [end, start] : [start, end]), "COUNT", count],
+      ["HMGET", keys.meta, ...dataSetFields],
+    ]);
+    if (replies !== undefined) {
+      const [entries, fields] = replies;
+      if (!isArray(entries) || !isArray(fields)) throw unknownReply();
+      return { dataSet: readDataSet(fields.map((field) => (Buffer.isBuffer(field) ? field : null))), entries };
+    }
     const [entries, fields] = await Promise.all([
-      order === "newest-first"
+      isBack
         ? redis.xrevrangeBuffer(keys.events, end, start, "COUNT", count)
         : redis.xrangeBuffer(keys.events, start, end, "COUNT", count),
-      // Behind the events, so that it tells of all that was trimmed before they were read.
       redis.hmget(keys.meta, ...dataSetFields),
     ]);
     return { dataSet: readDataSet(fields), entries };
@@ -89,16 +100,31 @@ export function createScanEvents(redis: Redis): ScanEvents {
     const { low, high } = span;
     if (isEmpty(span)) return { dataSet: await readDataSetOf(project), events: [], isEnd: true };
     const isBack = order === "newest-first" && high !== undefined && !oldestPlaces.isBefore(project, high);
-    const { dataSet, entries } = await (isBack
-      ? readBack(project, low, high, count)
-      : readRange(project, span, order, count));
-    const events = entries.map(([id, fields]) => toStoredEvent(dataSet.epoch ?? "", id, fields));
+    const read = await (isBack ? readBack(project, low, high, count) : readRange(project, span, order, count));
+    const events = toStoredEvents(read);
     learnSizes(project, events);
-    return { dataSet, events, isEnd: entries.length < count };
+    return { dataSet: read.dataSet, events, isEnd: events.length < count };
   };
 }
 
 interface Read {
   readonly dataSet: DataSet;
-  readonly entries: readonly (readonly [id: Buffer, fields: readonly Buffer[]])[];
+  /** As Redis sends them: an id, and a list of field and value. */
+  readonly entries: readonly unknown[];
+}
+
+function toStoredEvents({ dataSet, entries }: Read): StoredEvent[] {
+  const epoch = dataSet.epoch ?? "";
+  return entries.map((entry) => {
+    if (!isArray(entry) || !Buffer.isBuffer(entry[0]) || !isArray(entry[1])) throw unknownReply();
+    return toStoredEvent(epoch, entry[0], entry[1]);
+  });
+}
+
+function isArray(reply: unknown): reply is readonly unknown[] {
+  return Array.isArray(reply);
+}
+
+function unknownReply(): Error {
+  return new Error("Redis gave an unknown reply to a range");
 }

@@ -11,7 +11,8 @@ import { createBlockingConnection, createReadConnection, createWriteConnection, 
 import { createEventLog, type EventLogLimits } from "./event-log.ts";
 import { startMaintenance } from "./maintenance/maintenance.ts";
 import { readPageTokenSecret } from "./page-token-secret.ts";
-import { describeRedisAddress } from "./redis-address.ts";
+import { createRangeConnection } from "./range-connection.ts";
+import { describeRedisAddress, parseRedisAddress } from "./redis-address.ts";
 import { openRejectedEvents } from "./rejected-events.ts";
 
 /** What is kept in one Redis, and whether it can be reached. */
@@ -58,6 +59,7 @@ export async function openStorage({
   const read = createReadConnection(address, logger);
   const blocking = createBlockingConnection(address, logger);
   const background = createWriteConnection(address, logger);
+  const ranges = createRangeConnection(parseRedisAddress(address));
   const connections = [write, read, blocking, background];
   // Tails wait for the one that blocks, and the background may wait; all else works without these.
   const needed = [write, read];
@@ -71,6 +73,7 @@ export async function openStorage({
       writeConnection: write,
       readConnection: read,
       blockingConnection: blocking,
+      rangeConnection: ranges,
       ...(limits && { limits }),
     });
     write.on("ready", async () => {
@@ -101,10 +104,12 @@ export async function openStorage({
         const drained = Promise.all([log.drain(), rejectedEvents.drain(), maintenance.stop()]);
         await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, drainMs).unref())]);
         rejectedEvents.close();
+        ranges.close();
         disconnect(connections);
       },
     };
   } catch (error) {
+    ranges.close();
     disconnect(connections);
     throw error;
   }

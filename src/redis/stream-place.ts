@@ -27,8 +27,21 @@ export function toStreamId({ ms, seq }: StreamPlace): string {
   return `${ms}-${seq}`;
 }
 
+const dash = 45;
+const zero = 48;
+
+/** The place of a stream id as Redis sends it, without making a text of it. */
+export function readStreamId(id: Uint8Array): StreamPlace {
+  let ms = 0;
+  let at = 0;
+  for (; at < id.length && id[at] !== dash; at++) ms = ms * 10 + (id[at] ?? zero) - zero;
+  let seq = 0;
+  for (at++; at < id.length; at++) seq = seq * 10 + (id[at] ?? zero) - zero;
+  return { ms, seq };
+}
+
 /** The place of a stream id. */
 export function parseStreamId(id: string): StreamPlace {
-  const dash = id.indexOf("-");
-  return { ms: Number(id.slice(0, dash)), seq: Number(id.slice(dash + 1)) };
+  const [ms, seq] = id.split("-");
+  return { ms: Number(ms), seq: Number(seq) };
 }

@@ -3,7 +3,7 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { TimestampSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
-import { cursorLength, toCursor } from "../domain/cursor.ts";
+import { cursorLength, cursorSeqOffset, type Position, toCursor, writeCursorSeq } from "../domain/cursor.ts";
 import type { StoredEvent } from "../domain/ports.ts";
 import type { Entrance } from "../domain/project.ts";
 
@@ -50,47 +50,53 @@ export function toEventBytes(stored: StoredEvent): Uint8Array {
 
 const eventFields = EventSchema.field;
 
-const cursorSize = 2 + cursorLength;
-
 function sizeOf({ bytes, position, entrance, assignedId, isTimeAbsent }: StoredEvent): number {
-  const { receiveTime, absentTime } = receiveTimeOf(position.ms);
-  const given = bytes.length + cursorSize + receiveTime.length + entranceOf(entrance).length;
-  return given + (assignedId === undefined ? 0 : 2 + assignedId.length) + (isTimeAbsent ? absentTime.length : 0);
+  const { added, absentTime } = addedTo(position, entrance);
+  const idSize = assignedId === undefined ? 0 : 2 + assignedId.length;
+  return bytes.length + added.length + idSize + (isTimeAbsent ? absentTime.length : 0);
 }
 
 /** Writes an event, and returns the offset behind it. */
 function writeEvent(target: Buffer, start: number, stored: StoredEvent): number {
   const { bytes, position, entrance, assignedId, isTimeAbsent } = stored;
-  const { receiveTime, absentTime } = receiveTimeOf(position.ms);
+  const { added, absentTime } = addedTo(position, entrance);
   let offset = writeBytes(target, start, bytes);
-  offset = writeText(target, offset, eventFields.cursor.number, toCursor(position));
-  offset = writeBytes(target, offset, receiveTime);
-  offset = writeBytes(target, offset, entranceOf(entrance));
+  const cursor = offset + 2;
+  offset = writeBytes(target, offset, added);
+  writeCursorSeq(target, cursor + cursorSeqOffset, position.seq);
   if (assignedId !== undefined) offset = writeText(target, offset, eventFields.id.number, assignedId);
   return isTimeAbsent ? writeBytes(target, offset, absentTime) : offset;
 }
 
-/** The receive time, as that field and as the time of an event that came without one. */
-interface ReceiveTime {
+/** What is added to every event of one millisecond and entrance: but for the end of the cursor, the same. */
+interface Added {
+  readonly epoch: string;
   readonly ms: number;
-  readonly receiveTime: Uint8Array;
+  readonly entrance: Entrance;
+  /** Cursor, which stands first, receive time and entrance. */
+  readonly added: Uint8Array;
+  /** The receive time as the time of an event that came without one. */
   readonly absentTime: Uint8Array;
 }
 
 // All events of a chunk have the same, and they stand together on a page.
-let lastReceiveTime: ReceiveTime | undefined;
+let last: Added | undefined;
 
-function receiveTimeOf(ms: number): ReceiveTime {
-  if (lastReceiveTime?.ms !== ms) {
-    const timestamp = toBinary(TimestampSchema, timestampFromMs(ms));
-    const encode = (field: number) => new BinaryWriter().tag(field, WireType.LengthDelimited).bytes(timestamp).finish();
-    lastReceiveTime = {
-      ms,
-      receiveTime: encode(eventFields.receiveTime.number),
-      absentTime: encode(eventFields.time.number),
-    };
-  }
-  return lastReceiveTime;
+function addedTo(position: Position, entrance: Entrance): Added {
+  const { epoch, ms } = position;
+  if (last?.ms === ms && last.entrance === entrance && last.epoch === epoch) return last;
+  const timestamp = toBinary(TimestampSchema, timestampFromMs(ms));
+  const timeAt = (field: number) => new BinaryWriter().tag(field, WireType.LengthDelimited).bytes(timestamp).finish();
+  const cursor = Buffer.alloc(2 + cursorLength);
+  writeText(cursor, 0, eventFields.cursor.number, toCursor(position));
+  last = {
+    epoch,
+    ms,
+    entrance,
+    added: Buffer.concat([cursor, timeAt(eventFields.receiveTime.number), entranceOf(entrance)]),
+    absentTime: timeAt(eventFields.time.number),
+  };
+  return last;
 }
 
 const entrances = new Map<Entrance, Buffer>();

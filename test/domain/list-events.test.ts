@@ -351,7 +351,7 @@ describe("createListEvents", () => {
       return log.read(...range);
     };
     const tokens = createPageTokens(() => secret);
-    const listing = createListEvents({ read }, tokens)(
+    const listing = createListEvents({ ...log, read }, tokens)(
       { project, environments: [], signal: aborter.signal },
       toQuery({ names: ["unheard of"] }),
     );

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Position } from "../../src/domain/cursor.ts";
 import { isBefore } from "../../src/domain/cursor.ts";
@@ -57,6 +58,9 @@ function follow(start: Position) {
   };
 }
 
+/** Lets a read that has handed its slice out come to its end. */
+const settle = () => vi.advanceTimersByTimeAsync(0);
+
 const timesOf = (slice: ReadSlice | undefined) => slice?.events.map(({ position }) => position.ms);
 
 beforeEach(() => {
@@ -76,6 +80,7 @@ describe("createFollowedProject", () => {
     expect(listened).toEqual([]);
 
     expect(timesOf(await wait(at(0)))).toEqual([1]);
+    await settle();
     expect(listened).toEqual([at(1)]);
   });
 
@@ -102,6 +107,7 @@ describe("createFollowedProject", () => {
     await followed.ring();
 
     expect(timesOf(await ahead)).toEqual([5]);
+    await settle();
     expect(listened).toEqual([at(5)]);
     expect(timesOf(await wait(at(2)))).toEqual([3, 4, 5]);
   });
@@ -128,6 +134,7 @@ describe("createFollowedProject", () => {
     const ahead = wait(at(14));
     await followed.ring();
     expect(timesOf(await ahead)).toEqual([15]);
+    await settle();
     stored.unshift(eventAt(2));
     const back = wait(at(1));
     await followed.ring();
@@ -135,6 +142,57 @@ describe("createFollowedProject", () => {
 
     expect(timesOf(await wait(at(10)))).toEqual([11]);
     expect(timesOf(await wait(at(11)))).toEqual([12, 13]);
+  });
+
+  it("wakes those who have just been woken, when they are many, for more at a time; others at once", async () => {
+    for (const [tailCount, restMs] of [
+      [1000, 50],
+      [3000, 100],
+      [19, 0],
+    ] as const) {
+      const { followed, stored, wait } = follow(at(0));
+      const waitAll = (after: Position) => Promise.all(Array.from({ length: tailCount }, () => wait(after)));
+      const waits = waitAll(at(0));
+      stored.push(eventAt(1));
+      await followed.ring();
+      for (const slice of await waits) expect(timesOf(slice)).toEqual([1]);
+      await settle();
+      let isWoken = false;
+      const again = waitAll(at(1)).then((slices) => {
+        isWoken = true;
+        return slices;
+      });
+
+      stored.push(eventAt(2));
+      await followed.ring();
+      await vi.advanceTimersByTimeAsync(Math.max(0, restMs - 1));
+      expect(isWoken).toBe(restMs === 0);
+      await vi.advanceTimersByTimeAsync(1);
+      for (const slice of await again) expect(timesOf(slice)).toEqual([2]);
+      followed.end();
+    }
+  });
+
+  it("hands what it reads to so many at a time as the event loop can bear, and to each once", async () => {
+    const { followed, stored, wait } = follow(at(0));
+    let wokenCount = 0;
+    const waits = Array.from({ length: 1000 }, async () => {
+      const slice = await wait(at(0));
+      wokenCount++;
+      return slice;
+    });
+    stored.push(eventAt(1));
+    const rung = followed.ring();
+    const counts = new Set<number>();
+    while (wokenCount < waits.length) {
+      counts.add(wokenCount);
+      await nextTurn();
+    }
+    await rung;
+
+    expect(counts.size).toBeGreaterThan(2);
+    for (const slice of await Promise.all(waits)) expect(timesOf(slice)).toEqual([1]);
+    followed.end();
   });
 
   it("listens from further back for a tail that joins there", async () => {

@@ -156,7 +156,7 @@ describe("readLive", () => {
     let readCount = open.readCount();
     await open.next(writer.project, writer.start);
     expect(open.readCount()).toBe(readCount);
-    const others = await Promise.all(Array.from({ length: 31 }, newWriter));
+    const others = await Promise.all(Array.from({ length: 63 }, newWriter));
     await Promise.all(others.map(({ project, start }) => open.next(project, start, 1)));
     readCount = open.readCount();
 

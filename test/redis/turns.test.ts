@@ -1,18 +1,21 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { SluiceError } from "../../src/domain/errors.ts";
-import { createTurns } from "../../src/redis/turns.ts";
+import { createTurns, type Taker } from "../../src/redis/turns.ts";
 
 /** Tasks that end when they are told to. */
-function setUp(atOnce: number, waitMs = 60_000) {
+function setUp(atOnce: number, waitMs: Record<Taker, number> = { call: 60_000, tail: 60_000 }) {
   const turns = createTurns(atOnce, waitMs);
   const begun: number[] = [];
   const ends: PromiseWithResolvers<number>[] = [];
-  const take = (i: number) =>
-    turns.take(() => {
+  const take = (i: number, taker: Taker = "call", signal?: AbortSignal) => {
+    const task = () => {
       begun.push(i);
       ends[i] = Promise.withResolvers<number>();
       return ends[i].promise;
-    });
+    };
+    return turns.take(taker, task, signal);
+  };
   return {
     begun,
     take,
@@ -24,7 +27,7 @@ function setUp(atOnce: number, waitMs = 60_000) {
 describe("createTurns", () => {
   it("runs so many tasks at a time, the others in the order in which they came", async () => {
     const { begun, take, end } = setUp(2);
-    const taken = [0, 1, 2, 3].map(take);
+    const taken = [0, 1, 2, 3].map((i) => take(i));
     expect(begun).toEqual([0, 1]);
 
     end(1);
@@ -43,30 +46,71 @@ describe("createTurns", () => {
     await later;
   });
 
-  it("fails those who wait when storage is away, and none when a task fails for itself", async () => {
-    const { begun, take, end, fail } = setUp(1);
-    const [first, second, third] = [0, 1, 2].map(take);
-    fail(0, new SluiceError("INTERNAL", "a fault"));
-    await expect(first).rejects.toMatchObject({ reason: "INTERNAL" });
-    expect(begun).toEqual([0, 1]);
+  it("runs one of a call and one of a tail in turn, while both wait", async () => {
+    const { begun, take, end } = setUp(1);
+    const takers: Taker[] = ["tail", "tail", "tail", "tail", "call", "call", "tail"];
+    const taken = takers.map((taker, i) => take(i, taker));
+    for (let i = 0; i < takers.length; i++) {
+      const running = begun[i] ?? Number.NaN;
+      end(running);
+      await taken[running];
+    }
 
-    fail(1, new Error("Command timed out"));
-    await expect(second).rejects.toThrow("Command timed out");
-    await expect(third).rejects.toMatchObject({ reason: "STORAGE_UNAVAILABLE" });
-    expect(begun).toEqual([0, 1]);
-
-    const next = take(3);
-    end(3);
-    expect(await next).toBe(3);
+    expect(begun).toEqual([0, 4, 1, 5, 2, 3, 6]);
   });
 
-  it("lets nobody wait for ever", async () => {
-    const { begun, take, end } = setUp(1, 10);
-    const first = take(0);
+  it("fails those who wait when storage is away, and none when a task fails for itself", async () => {
+    const { begun, take, end, fail } = setUp(1);
+    const [first, second, third] = [0, 1, 2].map((i) => take(i));
+    const tail = take(3, "tail");
+    fail(0, new SluiceError("INTERNAL", "a fault"));
+    await expect(first).rejects.toMatchObject({ reason: "INTERNAL" });
+    expect(begun).toEqual([0, 3]);
 
-    await expect(take(1)).rejects.toMatchObject({ reason: "OVERLOADED" });
+    fail(3, new Error("Command timed out"));
+    await expect(tail).rejects.toThrow("Command timed out");
+    await expect(second).rejects.toMatchObject({ reason: "STORAGE_UNAVAILABLE" });
+    await expect(third).rejects.toMatchObject({ reason: "STORAGE_UNAVAILABLE" });
+    expect(begun).toEqual([0, 3]);
+
+    const next = take(4);
+    end(4);
+    expect(await next).toBe(4);
+  });
+
+  it.each<[Taker, Taker]>([
+    ["call", "tail"],
+    ["tail", "call"],
+  ])("lets no %s wait for ever", async (taker, other) => {
+    const waitMs = { call: 60_000, tail: 60_000, [taker]: 10 };
+    const { begun, take, end } = setUp(1, waitMs);
+    const first = take(0);
+    const patient = take(2, other);
+
+    await expect(take(1, taker)).rejects.toMatchObject({ reason: "OVERLOADED" });
     end(0);
     await first;
-    expect(begun).toEqual([0]);
+    expect(begun).toEqual([0, 2]);
+    end(2);
+    await patient;
+  });
+
+  it("lets those go who no longer want their turn, and leaves nothing at their signals", async () => {
+    const { begun, take, end } = setUp(1);
+    const [leaving, staying] = [new AbortController(), new AbortController()];
+    const first = take(0);
+    const left = expect(take(1, "tail", leaving.signal)).rejects.toMatchObject({ reason: "SHUTTING_DOWN" });
+    const stayed = take(2, "tail", staying.signal);
+
+    leaving.abort(new SluiceError("SHUTTING_DOWN", "enough"));
+    await left;
+    end(0);
+    await first;
+
+    expect(begun).toEqual([0, 2]);
+    await expect(take(3, "call", AbortSignal.abort())).rejects.toMatchObject({ reason: "CALL_ENDED" });
+    end(2);
+    await stayed;
+    expect([leaving, staying].flatMap(({ signal }) => getEventListeners(signal, "abort"))).toEqual([]);
   });
 });

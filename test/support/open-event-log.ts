@@ -9,6 +9,8 @@ import {
 } from "../../src/redis/connection.ts";
 import type { EventLogLimits, RedisEventLog } from "../../src/redis/event-log.ts";
 import { createEventLog } from "../../src/redis/event-log.ts";
+import { createRangeConnection } from "../../src/redis/range-connection.ts";
+import { parseRedisAddress } from "../../src/redis/redis-address.ts";
 import { captureLog } from "./captured-log.ts";
 
 /** An event log with connections of its own. */
@@ -28,15 +30,17 @@ export async function openEventLog(
   const writeConnection = createWriteConnection(writeAddress, logger);
   const readConnection = createReadConnection(address, logger);
   const blockingConnection = createBlockingConnection(address, logger);
+  const rangeConnection = createRangeConnection(parseRedisAddress(address));
   const connections = [writeConnection, readConnection, blockingConnection];
   await Promise.all(connections.map((connection) => waitUntilReady(connection, 5000)));
-  const log = createEventLog({ writeConnection, readConnection, blockingConnection, limits });
+  const log = createEventLog({ writeConnection, readConnection, blockingConnection, rangeConnection, limits });
   return {
     log,
     writeConnection,
     append: (project, events, options = {}) => log.append(project, "grpc", events, options),
     async [Symbol.asyncDispose]() {
       await log.drain();
+      rangeConnection.close();
       for (const connection of connections) connection.disconnect();
     },
   };

@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { parseEntry } from "../entry.ts";
+import { eventBytesOf } from "../entry.ts";
 import type { IndexPlan } from "../index-plan.ts";
 import { bucketCount, bucketKey, bucketOf, fingerprintOf, msOffsetMax } from "../index-record.ts";
 import { visitTerms } from "../index-terms.ts";
@@ -98,7 +98,7 @@ function addRecords(
   for (const [id, fields] of entries) {
     last = id.toString("latin1");
     const place = parseStreamId(last);
-    const { bytes } = parseEntry(fields);
+    const bytes = eventBytesOf(fields);
     visitTerms(plan, bytes, (ordinal, term) => {
       if (ordinals.includes(ordinal)) records.add(ordinal * bucketCount + bucketOf(term), place, fingerprintOf(term));
     });

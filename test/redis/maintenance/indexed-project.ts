@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { Project, ProjectSettings } from "../../../src/domain/project.ts";
 import { createAppendEvents, encodeAppendCall } from "../../../src/redis/append-events.ts";
-import { encodeAdded, parseEntry } from "../../../src/redis/entry.ts";
+import { encodeAdded, eventBytesOf } from "../../../src/redis/entry.ts";
 import { parsePlan } from "../../../src/redis/index-plan.ts";
 import { IndexPlanChanged } from "../../../src/redis/index-plans.ts";
 import { visitTerms } from "../../../src/redis/index-terms.ts";
@@ -94,7 +94,7 @@ export function createIndexedProject(redis: Redis, settings: Partial<ProjectSett
       for (const [id, fields] of await redis.xrangeBuffer(keys.events, "-", "+")) {
         const place = id.toString();
         const [base, listed] = segments.findLast(([start]) => compareIds(start, place) <= 0) ?? ["", []];
-        visitTerms(plan, parseEntry(fields).bytes, (ordinal, term) => {
+        visitTerms(plan, eventBytesOf(fields), (ordinal, term) => {
           const indexId = plan.ids[ordinal] ?? "";
           if (!listed.includes(indexId)) return;
           const hex = term.toString(16).padStart(8, "0");
