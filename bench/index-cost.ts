@@ -4,6 +4,7 @@ import { type Project, settingDefaults } from "../src/domain/project.ts";
 import { encodeAppendCall, loadAppendScript, segmentEventsDefault } from "../src/redis/append-events.ts";
 import { planIndexes } from "../src/redis/index-plan.ts";
 import { parseInfo } from "../src/redis/redis-info.ts";
+import { readIndexMemory } from "./support/index-memory.ts";
 import { quantile } from "./support/quantile.ts";
 import { takeEncodedEvents } from "./support/real-events.ts";
 import { startRedis } from "./support/redis-server.ts";
@@ -12,7 +13,6 @@ import { startRedis } from "./support/redis-server.ts";
 interface WriteCost {
   /** In the append script: what is spent on the protocol and the disk is no part of it. */
   readonly scriptUs: number;
-  readonly memoryBytes: number;
   readonly logBytes: number;
 }
 
@@ -46,17 +46,20 @@ export async function printIndexCost(chunkSizes: readonly number[]): Promise<voi
   const redis = server.connect();
   try {
     for (const chunkEvents of chunkSizes) {
-      const contenders = indexes.map((one) => ({
-        measure: createMeasure(redis, one, chunkEvents),
-        costs: [] as WriteCost[],
-      }));
+      const contenders = indexes.map((one) => createContender(redis, one, chunkEvents));
+      const samples: WriteCost[][] = [];
       for (let round = 0; round < rounds; round++) {
         process.stderr.write(`indexes, chunks of ${chunkEvents} events: round ${round + 1} of ${rounds}\n`);
-        for (const { measure, costs } of contenders) costs.push(await measure());
+        const costs: WriteCost[] = [];
+        for (const { append } of contenders) costs.push(await append());
+        samples.push(costs);
       }
-      const costs = contenders.map((contender) => summarize(contender.costs));
+      const rows = contenders.map(async ({ what, readMemory }, i) => {
+        const row = { ...toRow(samples, i), "index memory": (await readMemory()).toFixed(1) };
+        return [what, row] as const;
+      });
       console.log(`an event of a chunk of ${chunkEvents}, with indexes by`);
-      console.table(Object.fromEntries(indexes.map(({ what }, i) => [what, toRow(costs[i], costs[0])])));
+      console.table(Object.fromEntries(await Promise.all(rows)));
     }
   } finally {
     redis.disconnect();
@@ -64,32 +67,49 @@ export async function printIndexCost(chunkSizes: readonly number[]): Promise<voi
   }
 }
 
-/** Appends real events to a project of their own, more of them with each call. */
-function createMeasure(redis: Redis, { properties, count }: Indexes, chunkEvents: number): () => Promise<WriteCost> {
-  const append = loadAppendScript(redis);
-  const project: Project = { name: `cost-${chunkEvents}-${count}-${properties.join("-")}`, settings: settingDefaults };
-  const options = { plan: planIndexes(properties), segmentEvents: segmentEventsDefault, isAgain: false };
+/** A project of its own. */
+interface Contender {
+  readonly what: string;
+  /** Appends more real events. */
+  append(): Promise<WriteCost>;
+  /** Bytes of memory that its indexes take, for one event. */
+  readMemory(): Promise<number>;
+}
+
+function createContender(redis: Redis, { what, properties, count }: Indexes, chunkEvents: number): Contender {
+  const script = loadAppendScript(redis);
+  const name = `cost-${chunkEvents}-${count}-${properties.join("-")}`;
+  const project: Project = { name, settings: settingDefaults };
+  const plan = planIndexes(properties);
+  const options = { plan, segmentEvents: segmentEventsDefault, isAgain: false };
   let number = 0;
-  return async () => {
-    const before = await readStats(redis);
-    const inFlight = new Set<Promise<unknown>>();
-    for (let stored = 0; stored < roundEvents; stored += chunkEvents) {
-      const events = takeEncodedEvents(chunkEvents).map(toChunkEvent);
-      const tag = { sender: "cost", slot: ++number % slots, number };
-      const { keys, toArgs } = encodeAppendCall({ project, events, isAtomic: false }, tag);
-      const args = toArgs(options);
-      args[termsIndex] = keepIndexes(args[termsIndex], count);
-      const call: Promise<unknown> = append(keys, args).finally(() => inFlight.delete(call));
-      inFlight.add(call);
-      if (inFlight.size === slots) await Promise.race(inFlight);
-    }
-    await Promise.all(inFlight);
-    const after = await readStats(redis);
-    return {
-      scriptUs: (after.scriptUs - before.scriptUs) / roundEvents,
-      memoryBytes: (after.memory - before.memory) / roundEvents,
-      logBytes: (after.log - before.log) / roundEvents,
-    };
+  return {
+    what,
+    async append() {
+      const before = await readStats(redis);
+      const inFlight = new Set<Promise<unknown>>();
+      for (let stored = 0; stored < roundEvents; stored += chunkEvents) {
+        const events = takeEncodedEvents(chunkEvents).map(toChunkEvent);
+        const tag = { sender: "cost", slot: ++number % slots, number };
+        const { keys, toArgs } = encodeAppendCall({ project, events, isAtomic: false }, tag);
+        const args = toArgs(options);
+        args[termsIndex] = keepIndexes(args[termsIndex], count);
+        const call: Promise<unknown> = script(keys, args).finally(() => inFlight.delete(call));
+        inFlight.add(call);
+        if (inFlight.size === slots) await Promise.race(inFlight);
+      }
+      await Promise.all(inFlight);
+      const after = await readStats(redis);
+      return {
+        scriptUs: (after.scriptUs - before.scriptUs) / roundEvents,
+        logBytes: (after.log - before.log) / roundEvents,
+      };
+    },
+    async readMemory() {
+      const kept = plan.ids.slice(0, count).map((id) => readIndexMemory(redis, name, id));
+      const bytes = (await Promise.all(kept)).reduce((sum, index) => sum + index.bytes, 0);
+      return bytes / (number * chunkEvents || 1);
+    },
   };
 }
 
@@ -110,38 +130,23 @@ function keepIndexes(terms: unknown, count: number): Buffer {
   return Buffer.concat(kept);
 }
 
-async function readStats(redis: Redis) {
+async function readStats(redis: Redis): Promise<{ scriptUs: number; log: number }> {
   const info = parseInfo(await redis.info("everything"));
-  const script = /usec=(\d+)/.exec(info.get("cmdstat_evalsha") ?? "")?.[1];
-  return {
-    scriptUs: Number(script ?? 0),
-    memory: Number(info.get("used_memory")),
-    log: Number(info.get("aof_current_size")),
-  };
+  const scriptUs = Number(/usec=(\d+)/.exec(info.get("cmdstat_evalsha") ?? "")?.[1] ?? 0);
+  return { scriptUs, log: Number(info.get("aof_current_size")) };
 }
 
-/** Memory is taken in leaps: only the sum of the rounds tells of it. */
-function summarize(costs: readonly WriteCost[]): WriteCost {
-  const mean = (valueOf: (cost: WriteCost) => number) =>
-    costs.reduce((sum, cost) => sum + valueOf(cost), 0) / costs.length;
-  return {
-    scriptUs: quantile(
-      costs.map(({ scriptUs }) => scriptUs),
+/** A contender's medians, and those of what each round cost more than without any index. */
+function toRow(samples: readonly (readonly WriteCost[])[], contender: number) {
+  const median = (cost: keyof WriteCost, isMore: boolean) =>
+    quantile(
+      samples.map((costs) => (costs[contender]?.[cost] ?? 0) - (isMore ? (costs[0]?.[cost] ?? 0) : 0)),
       0.5,
-    ),
-    memoryBytes: mean(({ memoryBytes }) => memoryBytes),
-    logBytes: mean(({ logBytes }) => logBytes),
-  };
-}
-
-function toRow(cost: WriteCost | undefined, bare: WriteCost | undefined) {
-  if (cost === undefined || bare === undefined) return {};
+    );
   return {
-    "Redis µs": cost.scriptUs.toFixed(2),
-    "more µs": (cost.scriptUs - bare.scriptUs).toFixed(2),
-    "memory bytes": cost.memoryBytes.toFixed(0),
-    "more memory": (cost.memoryBytes - bare.memoryBytes).toFixed(1),
-    "log bytes": cost.logBytes.toFixed(0),
-    "more log": (cost.logBytes - bare.logBytes).toFixed(1),
+    "Redis µs": median("scriptUs", false).toFixed(2),
+    "more µs": median("scriptUs", true).toFixed(2),
+    "log bytes": median("logBytes", false).toFixed(0),
+    "more log": median("logBytes", true).toFixed(1),
   };
 }

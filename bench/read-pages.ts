@@ -7,13 +7,14 @@ import { type BytesClient, createBytesClient } from "./support/grpc-client.ts";
 import { encodeListRequest, type ListQuery, readPage, walk } from "./support/list-page.ts";
 import { quantile } from "./support/quantile.ts";
 import type { ReadSubject } from "./support/read-subject.ts";
+import { findSlowCommands } from "./support/slow-commands.ts";
 import { keyOf } from "./support/subject.ts";
 
 const pageSize = 100;
 const deepPage = 10_000;
 const rounds = 5;
 const roundMs = 400;
-const walkMs = 90_000;
+const walkMs = 60_000;
 
 /** Two data sets that differ in how many events they have, and in nothing else. */
 export interface DataSetPair {
@@ -43,7 +44,9 @@ export async function benchPages(subject: ReadSubject, pairs: readonly DataSetPa
     clients.push(client);
     return client;
   };
+  const redis = subject.redis.connect();
   try {
+    await redis.slowlog("RESET");
     const pages: Page[] = [];
     for (const { few, many } of pairs) {
       const newest = await openPage(clientOf(few), `${few.name}: newest`, {});
@@ -53,9 +56,10 @@ export async function benchPages(subject: ReadSubject, pairs: readonly DataSetPa
       process.stderr.write(`pages of ${pageSize}: round ${round + 1} of ${rounds}\n`);
       for (const page of pages) await measure(page, subject);
     }
-    return pages.map(toFinding);
+    return [...pages.map(toFinding), await findSlowCommands(redis, `with pages of ${pageSize}`)];
   } finally {
     for (const client of clients) client.close();
+    redis.disconnect();
   }
 }
 
@@ -74,7 +78,13 @@ async function openPages(client: BytesClient, { name, eventCount }: DataSet, ofF
     else pages.push(await open(what, {}, { pageToken, judge: (ratio) => within(1.3, ratio) }));
   }
 
-  const middle = await findMiddle(client);
+  const oldestMs = await receiveTimeAt(client, Order.OLDEST_FIRST);
+  const newestMs = await receiveTimeAt(client, Order.NEWEST_FIRST);
+  const middleMs = Math.floor((oldestMs + newestMs) / 2);
+  const middle = {
+    receiveTimeFrom: timestampFromMs(middleMs),
+    receiveTimeUntil: timestampFromMs(middleMs + 1000),
+  };
   for (const { text, order } of orders) {
     const find = (what: string, filter: ListQuery["filter"] & object, every: number, limit: number | undefined) => {
       const judge = limit !== undefined && { judge: (ratio: number) => atMost(limit, ratio) };
@@ -86,6 +96,13 @@ async function openPages(client: BytesClient, { name, eventCount }: DataSet, ofF
       await find("an identity", { identity: visitor }, rare.visitor.every, 5),
       await find("an indexed property", { properties: equals("orderId", rare.orderId.value) }, rare.orderId.every, 5),
       await find("a second in the middle", middle, 1, 1.3),
+      await find("before the oldest", { receiveTimeUntil: timestampFromMs(oldestMs) }, Number.POSITIVE_INFINITY, 1.3),
+      await find(
+        "behind the newest",
+        { receiveTimeFrom: timestampFromMs(newestMs + 1) },
+        Number.POSITIVE_INFINITY,
+        1.3,
+      ),
     );
   }
   return [...pages, await open("a property that is not indexed", { filter: unindexed }, { matches: 0 })];
@@ -123,17 +140,12 @@ async function openPage(
   return { what, client, request, eventCount, costsUs: [], latenciesMs: [], ...rest };
 }
 
-/** A second of receive times, half-way between the oldest event and the newest. */
-async function findMiddle(client: BytesClient) {
-  const timesMs = await Promise.all(
-    orders.map(async ({ order }) => {
-      const page = await client.call("ListEvents", encodeListRequest({ order }, 1, ""));
-      const [event] = fromBinary(ListEventsResponseSchema, page).events;
-      return event?.receiveTime === undefined ? 0 : timestampMs(event.receiveTime);
-    }),
-  );
-  const fromMs = Math.floor(timesMs.reduce((sum, ms) => sum + ms, 0) / timesMs.length);
-  return { receiveTimeFrom: timestampFromMs(fromMs), receiveTimeUntil: timestampFromMs(fromMs + 1000) };
+/** When the first event of an order was received. */
+async function receiveTimeAt(client: BytesClient, order: Order): Promise<number> {
+  const page = await client.call("ListEvents", encodeListRequest({ order }, 1, ""));
+  const [event] = fromBinary(ListEventsResponseSchema, page).events;
+  if (event?.receiveTime === undefined) throw new Error("there are no events");
+  return timestampMs(event.receiveTime);
 }
 
 async function measure({ client, request, costsUs, latenciesMs }: Page, subject: ReadSubject): Promise<void> {

@@ -34,11 +34,11 @@ const tailsPerConnection = 100;
 
 const loads: readonly TailLoad[] = [
   {
-    what: "1,000 tails of one project, for a name that 1 event in 50 has",
+    what: "1,000 tails of one project, for a name that 1 event in 200 has",
     projects: tailedProjects.slice(0, 1),
     tailsPerProject: 1000,
     isNamed: true,
-    eventsPerCall: 50,
+    eventsPerCall: 200,
   },
   {
     what: "100 tails of one project, for everything",

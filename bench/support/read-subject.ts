@@ -1,4 +1,5 @@
 import { type BenchRedis, startRedis } from "./redis-server.ts";
+import { slowUs } from "./slow-commands.ts";
 import { type Subject, startSubject } from "./subject.ts";
 
 /** The Sluice whose reading is measured, with a Redis that tells which of its commands were slow. */
@@ -7,9 +8,6 @@ export interface ReadSubject extends Subject {
   /** Processor time of both, in µs. */
   cpuUs(): number;
 }
-
-/** Commands that took longer are kept, in µs, to be asked for. */
-export const slowUs = 1000;
 
 /** Starts one that serves these projects, each with its indexed properties. */
 export async function startReadSubject(projects: ReadonlyMap<string, readonly string[]>): Promise<ReadSubject> {

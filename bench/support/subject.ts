@@ -33,7 +33,7 @@ export async function startSubject({ projects, redisSocket }: SubjectOptions = {
     ...(redisSocket !== undefined && { SLUICE_REDIS_URL: redisSocket }),
     SLUICE_GRPC_PORT: "0",
     SLUICE_HTTP_PORT: "0",
-    SLUICE_LOG_LEVEL: "warn",
+    SLUICE_LOG_LEVEL: "error",
   });
   const grpcAddress = /http:\/\/(\S+) {3}gRPC\n/.exec(server.output)?.[1];
   if (grpcAddress === undefined) throw new Error(`no gRPC address in: ${server.output}`);
