@@ -37,7 +37,7 @@ const rounds = 5;
 const slots = 4;
 
 /** Where the terms are among the arguments of the append script. */
-const termsIndex = 11;
+export const termsIndex = 11;
 
 /** Prints what each index costs a write, for real events that come in chunks of these sizes. */
 export async function printIndexCost(chunkSizes: readonly number[]): Promise<void> {

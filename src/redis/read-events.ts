@@ -44,7 +44,7 @@ interface Found extends Pick<ReadSlice, "events" | "scannedCount" | "isEnd"> {
 
 export function createReadEvents(redis: Redis, ranges?: RangeConnection): ReadEvents {
   const scan = createScanEvents(redis, ranges);
-  const readEntries = createReadEntries(redis);
+  const readEntries = createReadEntries(redis, ranges);
   const segments = createSegments(redis);
   const lookUp = createLookUpEvents({ segments, readIndex: createReadIndex(redis), readEntries });
   const readById = createReadById(redis);

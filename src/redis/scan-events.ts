@@ -3,6 +3,7 @@ import type { ReadRange, StoredEvent } from "../domain/ports.ts";
 import type { Project } from "../domain/project.ts";
 import { type DataSet, dataSetFields, readDataSet } from "./data-set.ts";
 import { toStoredEvent } from "./entry.ts";
+import { createEntrySizes } from "./entry-sizes.ts";
 import { projectKeys } from "./keys.ts";
 import { createOldestPlaces } from "./oldest-places.ts";
 import type { RangeConnection } from "./range-connection.ts";
@@ -25,33 +26,10 @@ export type ScanEvents = (
   range: Pick<ReadRange, "order" | "countMax">,
 ) => Promise<ScannedEvents>;
 
-/** What one command reads at most, in entries: it then holds Redis well below a millisecond. */
-const entriesMax = 1000;
-
-/** What one command should read at most, in bytes. */
-const bytesAim = 4 << 20;
-
-/** Entries to read while nothing is known of a project's sizes: 80 MB at the very worst. */
-const entriesAtFirst = 100;
-
 export function createScanEvents(redis: Redis, ranges?: RangeConnection): ScanEvents {
   const scanBack = loadScript(redis, "scan-back", 2);
   const oldestPlaces = createOldestPlaces();
-  // How large entries are is learned from the last read, since XRANGE can only be told a count.
-  const entryBytes = new Map<string, number>();
-
-  function countFor(project: Project, wanted: number): number {
-    const bytes = entryBytes.get(project.name);
-    const count = bytes === undefined ? entriesAtFirst : Math.floor(bytesAim / bytes);
-    return Math.max(1, Math.min(wanted, count, entriesMax));
-  }
-
-  function learnSizes(project: Project, events: readonly StoredEvent[]): void {
-    if (events.length === 0) return;
-    const sum = events.reduce((bytes, event) => bytes + event.bytes.length, 0);
-    if (entryBytes.size >= 10_000) entryBytes.clear();
-    entryBytes.set(project.name, Math.max(1, sum / events.length));
-  }
+  const sizes = createEntrySizes();
 
   /** From the end of the stream, or oldest first: there XRANGE finds its place at once. */
   async function readRange(
@@ -96,13 +74,13 @@ export function createScanEvents(redis: Redis, ranges?: RangeConnection): ScanEv
   }
 
   return async (project, span, { order, countMax }) => {
-    const count = countFor(project, countMax);
+    const count = sizes.countFor(project, countMax);
     const { low, high } = span;
     if (isEmpty(span)) return { dataSet: await readDataSetOf(project), events: [], isEnd: true };
     const isBack = order === "newest-first" && high !== undefined && !oldestPlaces.isBefore(project, high);
     const read = await (isBack ? readBack(project, low, high, count) : readRange(project, span, order, count));
     const events = toStoredEvents(read);
-    learnSizes(project, events);
+    sizes.learn(project, events);
     return { dataSet: read.dataSet, events, isEnd: events.length < count };
   };
 }
