@@ -1,6 +1,6 @@
 import type { EventToAppend } from "../domain/ports.ts";
 import type { IndexPlan } from "./index-plan.ts";
-import { bucketCount, bucketOf, fingerprintOf } from "./index-record.ts";
+import { bucketCount, bucketName, bucketOf, fingerprintOf } from "./index-record.ts";
 import { visitTerms } from "./index-terms.ts";
 
 /**
@@ -23,7 +23,7 @@ export function encodeTerms(plan: IndexPlan, events: readonly HoldsEvent[]): Buf
   let offset = 0;
   for (const [bucket, terms] of byBucket) {
     offset = encoded.writeUInt8(Math.floor(bucket / bucketCount), offset);
-    offset += encoded.write(hexOf(bucket % bucketCount), offset, "latin1");
+    offset += encoded.write(bucketName(bucket % bucketCount), offset, "latin1");
     offset = encoded.writeUInt16BE(terms.length / 2, offset);
     for (let i = 0; i < terms.length; i += 2) {
       offset = encoded.writeUInt16BE(terms[i] ?? 0, offset);
@@ -35,9 +35,4 @@ export function encodeTerms(plan: IndexPlan, events: readonly HoldsEvent[]): Buf
 
 interface HoldsEvent {
   readonly event: Pick<EventToAppend, "bytes">;
-}
-
-/** A bucket as the names of keys have it. */
-export function hexOf(bucket: number): string {
-  return bucket.toString(16).padStart(2, "0");
 }

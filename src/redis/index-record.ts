@@ -8,14 +8,17 @@ import type { StreamPlace } from "./stream-place.ts";
 
 export const recordBytes = 10;
 
-/** How many buckets an index has in each segment. */
-export const bucketCount = 256;
+/** How many buckets an index has in each segment: those that a term's hash chooses, and the one of terms that stand for any. */
+export const bucketCount = 1025;
+
+/** The term of events with too many in one index: they are found whatever is looked for. */
+export const anyTerm = 0;
 
 /** A segment ends before a position that is this far behind its base would have to be written. */
 export const msOffsetMax = 0xffffffff;
 
 export function bucketOf(term: number): number {
-  return term >>> 24;
+  return term === anyTerm ? bucketCount - 1 : term >>> 22;
 }
 
 export function fingerprintOf(term: number): number {
@@ -45,5 +48,10 @@ export function readPlace(records: Buffer, offset: number, base: StreamPlace): S
 
 /** The key of a bucket, below the prefix of the project's indexes. */
 export function bucketKey(prefix: string, base: string, indexId: string, bucket: number): string {
-  return `${prefix}:${base}:${indexId}:${bucket.toString(16).padStart(2, "0")}`;
+  return `${prefix}:${base}:${indexId}:${bucketName(bucket)}`;
+}
+
+/** What a bucket is called in keys: two characters. */
+export function bucketName(bucket: number): string {
+  return bucket.toString(36).padStart(2, "0");
 }

@@ -3,6 +3,7 @@ import { callLimits } from "../domain/event.ts";
 import type { PropertyScalar } from "../domain/event-filter.ts";
 import { WireReader } from "../domain/wire-reader.ts";
 import { firstPropertyIndex, type IndexPlan, identityIndex, nameIndex } from "./index-plan.ts";
+import { anyTerm } from "./index-record.ts";
 
 /*
  * A term is what an event is looked up by: its name, one of its identities, a scalar of an indexed property. An index
@@ -12,9 +13,6 @@ import { firstPropertyIndex, type IndexPlan, identityIndex, nameIndex } from "./
 
 /** Longer texts are equal to no text of a filter: in UTF-8, a character has four bytes at most. */
 const textBytesMax = 4 * callLimits.filterPropertyLength;
-
-/** Of events with too many terms in one property: they are found whatever is looked for. */
-const anyScalarTerm = 0;
 
 /** Told of a term: the ordinal of its index in the plan, and its hash of 32 bits. */
 export type VisitTerm = (ordinal: number, term: number) => void;
@@ -43,7 +41,7 @@ export function identityTerm({ kind, id }: { readonly kind: string; readonly id:
 
 /** The terms of which events have one when the property equals a scalar, or contains it. */
 export function propertyTerms(scalar: PropertyScalar): readonly number[] {
-  return [finish(hashText(hashSeed, String(scalar))), anyScalarTerm];
+  return [finish(hashText(hashSeed, String(scalar))), anyTerm];
 }
 
 const reader = new WireReader();
@@ -107,7 +105,7 @@ function visitScalars(end: number, ordinal: number, visit: VisitTerm): void {
     const term = readScalar(next);
     if (term !== undefined) terms.add(term);
     if (terms.size > propertyTermsMax) {
-      visit(ordinal, anyScalarTerm);
+      visit(ordinal, anyTerm);
       return;
     }
     reader.pos = next;

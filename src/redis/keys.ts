@@ -25,7 +25,7 @@ export interface ProjectKeys {
    * its first event. Value: the ids of the indexes that hold all of its events, with spaces between.
    */
   readonly segments: string;
-  /** Prefix of the buckets of the indexes: `:<base of the segment>:<id of the index>:<bucket, 2 hex digits>` follows. */
+  /** Prefix of the buckets of the indexes: `:<base of the segment>:<id of the index>:<bucket, 2 characters>` follows. */
   readonly index: string;
   /** A set of the indexes of segments that are no longer read, and are to be deleted: `<base>:<id of the index>`. */
   readonly droppedIndexes: string;

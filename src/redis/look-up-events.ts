@@ -39,7 +39,7 @@ export interface LookUpDeps {
 }
 
 /** Records that one command reads at first, and at most when those held too few that were looked for. */
-const recordsAtFirst = 2048;
+const recordsAtFirst = 1024;
 const recordsAtMost = 16_384;
 
 /** Of a bucket when there are many: with fewer, each would be come back to too often. */
@@ -82,7 +82,14 @@ export function createLookUpEvents({ segments, readIndex, readEntries }: LookUpD
         const slices = await Promise.all(
           batch.map(({ segment, lookup, span: part }) => {
             const recordsMax = Math.max(Math.ceil(records / lookup.fingerprints.size), recordsAtLeast);
-            return readIndex(lookup, { project, segment, order, after: startOf(part, order), recordsMax });
+            return readIndex(lookup, {
+              project,
+              segment,
+              order,
+              after: startOf(part, order),
+              recordsMax,
+              placesMax: countMax,
+            });
           }),
         );
         for (const [i, slice] of slices.entries()) {

@@ -18,6 +18,8 @@ export interface IndexRange {
   readonly after: StreamPlace | undefined;
   /** How many records to look at in each bucket. */
   readonly recordsMax: number;
+  /** After how many places of a bucket to look no further. */
+  readonly placesMax: number;
 }
 
 /** What a lookup found in a segment. */
@@ -39,7 +41,8 @@ export type ReadIndex = (lookup: IndexLookup, range: IndexRange) => Promise<Inde
 
 export function createReadIndex(redis: Redis): ReadIndex {
   const script = loadScript(redis, "read-index");
-  return async ({ indexId, fingerprints }, { project, segment, order, after, recordsMax }) => {
+  return async ({ indexId, fingerprints }, range) => {
+    const { project, segment, order, after, recordsMax, placesMax } = range;
     const keys = projectKeys(project.name);
     const isNewest = order === "newest-first";
     const buckets = [...fingerprints.keys()];
@@ -56,7 +59,9 @@ export function createReadIndex(redis: Redis): ReadIndex {
     if (!Buffer.isBuffer(newest)) throw new Error("read-index.lua gave an unknown reply");
     const read = buckets.map((bucket, i) => {
       const wanted = fingerprints.get(bucket) ?? new Set();
-      return readSlice(segment.base, order, wanted, slices[2 * i] ?? Buffer.alloc(0), Number(slices[2 * i + 1] ?? 0));
+      const records = slices[2 * i] ?? Buffer.alloc(0);
+      const isWhole = Number(slices[2 * i + 1] ?? 0) === 0;
+      return readSlice({ base: segment.base, isNewest, wanted, records, isWhole, placesMax });
     });
     return {
       dataSet: readDataSet([epoch, trimmed, version]),
@@ -86,32 +91,33 @@ const seqMax = 0xffffff;
 
 type BucketSlice = Pick<IndexSlice, "places" | "reached" | "recordCount">;
 
-function readSlice(
-  base: StreamPlace,
-  order: ReadRange["order"],
-  wanted: ReadonlySet<number>,
-  records: Buffer,
-  leftCount: number,
-): BucketSlice {
+interface SliceOptions {
+  readonly base: StreamPlace;
+  readonly isNewest: boolean;
+  readonly wanted: ReadonlySet<number>;
+  readonly records: Buffer;
+  /** Whether the bucket has no more in this direction. */
+  readonly isWhole: boolean;
+  readonly placesMax: number;
+}
+
+function readSlice({ base, isNewest, wanted, records, isWhole, placesMax }: SliceOptions): BucketSlice {
   const places: StreamPlace[] = [];
+  const recordCount = records.length / recordBytes;
   const single = wanted.size === 1 ? [...wanted][0] : undefined;
-  for (let offset = 0; offset < records.length; offset += recordBytes) {
+  for (let i = 0; i < recordCount; i++) {
+    const offset = (isNewest ? recordCount - 1 - i : i) * recordBytes;
     const fingerprint =
       ((records[offset + 7] ?? 0) << 16) | ((records[offset + 8] ?? 0) << 8) | (records[offset + 9] ?? 0);
-    if (single === undefined ? wanted.has(fingerprint) : fingerprint === single) {
-      places.push(readPlace(records, offset, base));
-    }
+    if (single === undefined ? !wanted.has(fingerprint) : fingerprint !== single) continue;
+    const place = readPlace(records, offset, base);
+    places.push(place);
+    if (places.length === placesMax) return { places, reached: place, recordCount: i + 1 };
   }
-  const isNewest = order === "newest-first";
-  if (isNewest) places.reverse();
-  const lastOffset = isNewest ? 0 : records.length - recordBytes;
+  if (isWhole) return { places, reached: undefined, recordCount };
   // Another record of the same event may be left: its place is not passed yet.
-  const edge = leftCount > 0 ? readPlace(records, lastOffset, base) : undefined;
-  return {
-    places,
-    reached: edge && (isNewest ? placeBehind(edge) : placeBefore(edge)),
-    recordCount: records.length / recordBytes,
-  };
+  const edge = readPlace(records, isNewest ? 0 : records.length - recordBytes, base);
+  return { places, reached: isNewest ? placeBehind(edge) : placeBefore(edge), recordCount };
 }
 
 /** The places of all buckets, as far as all of them were looked at. */

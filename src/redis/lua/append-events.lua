@@ -20,7 +20,7 @@
 --   ARGV[9]  index plan that the next arguments were made by
 --   ARGV[10] ids of its indexes, in order: 'n i …'
 --   ARGV[11] how many events a segment has; the last chunk may exceed it
---   ARGV[12] the terms of the events by bucket; for each bucket: ordinal of its index (1), bucket in hex (2), how many
+--   ARGV[12] the terms of the events by bucket; for each bucket: ordinal of its index (1), name of its bucket (2), how many
 --            terms follow (2), and of each of these: ordinal of the event (2), fingerprint (3)
 --   ARGV[13…] for each event: what the server adds, its bytes
 --   returns  {epoch, stream id of the first event added or '', outcomes, positions, refills}

@@ -97,9 +97,11 @@ export function createIndexedProject(redis: Redis, settings: Partial<ProjectSett
         visitTerms(plan, eventBytesOf(fields), (ordinal, term) => {
           const indexId = plan.ids[ordinal] ?? "";
           if (!listed.includes(indexId)) return;
-          const hex = term.toString(16).padStart(8, "0");
-          const key = `${keys.index}:${base}:${indexId}:${hex.slice(0, 2)}`;
-          buckets.set(key, (buckets.get(key) ?? "") + placeHex(base, place) + hex.slice(2));
+          // By its first ten bits; that of the terms that stand for any is the last.
+          const bucket = (term === 0 ? 1024 : Math.floor(term / 2 ** 22)).toString(36).padStart(2, "0");
+          const key = `${keys.index}:${base}:${indexId}:${bucket}`;
+          const fingerprint = (term % 2 ** 24).toString(16).padStart(6, "0");
+          buckets.set(key, (buckets.get(key) ?? "") + placeHex(base, place) + fingerprint);
         });
       }
       return new Map([...buckets].sort(([a], [b]) => (a < b ? -1 : 1)));
