@@ -7,8 +7,6 @@ import { toPrintable } from "./printable.ts";
 export interface ConfiguredProjects {
   readonly path: string;
   readonly projects: readonly ConfiguredProject[];
-  /** What its operator should be told. */
-  readonly warnings: readonly string[];
 }
 
 interface ConfiguredProject {
@@ -36,7 +34,6 @@ export async function checkConfig({ readProjects, print, tell }: CheckConfigDeps
     tell("sluice: which file? Name it, or set SLUICE_CONFIG");
     return 1;
   }
-  for (const warning of file.warnings) tell(`sluice: ${warning}`);
   await print(`${file.path} is sound\n${file.projects.map((project) => `\n${describe(project)}`).join("")}`);
   return 0;
 }

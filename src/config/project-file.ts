@@ -15,8 +15,6 @@ import { decodeYaml, parseYaml } from "./yaml-text.ts";
 export interface ProjectFile {
   /** In the order of the file; each has another name. */
   readonly projects: readonly ConfiguredProject[];
-  /** What its operator should be told. In this version there is nothing that would be a reason. */
-  readonly warnings: readonly string[];
   /** Of the text; tells one version of the file from another. */
   readonly textDigest: string;
 }
@@ -57,7 +55,6 @@ export function parseProjectFile(text: string, source: string): ProjectFile {
   const projects = parsed.flatMap(({ project }) => project ?? []);
   return deepFreeze({
     projects: projects.map(toConfigured),
-    warnings: [],
     textDigest: createHash("sha256").update(text).digest("hex"),
   });
 }

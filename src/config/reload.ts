@@ -32,7 +32,6 @@ export function watchProjects({ path, logger, pollMs }: WatchProjectsOptions): W
   const first = readProjectFile(path);
   let lastDigest: string | undefined = first.textDigest;
   const projects = createProjects(first.projects);
-  warn(first);
 
   function read(isAskedFor: boolean): void {
     poll.markRead();
@@ -48,12 +47,7 @@ export function watchProjects({ path, logger, pollMs }: WatchProjectsOptions): W
 
   function apply(file: ProjectFile): void {
     const changes = projects.replace(file.projects);
-    warn(file);
     logger.info({ changes }, changes.length > 0 ? "the configuration has changed" : "the configuration is as it was");
-  }
-
-  function warn({ warnings }: ProjectFile): void {
-    for (const warning of warnings) logger.warn(warning);
   }
 
   function refuse(error: unknown): void {

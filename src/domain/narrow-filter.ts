@@ -11,7 +11,7 @@ import { invalidFilter } from "./page-query.ts";
  */
 export function narrowFilter(
   query: FilterQuery,
-  { environments, project }: Pick<Reader, "environments"> & Partial<Pick<Reader, "project">>,
+  { environments, project }: Pick<Reader, "environments" | "project">,
 ): EventFilter {
   checkFilter(query);
   const { environment, ...rest } = query;
@@ -21,7 +21,7 @@ export function narrowFilter(
     const message = "is none that this key may read";
     throw new SluiceError("ENVIRONMENT_FORBIDDEN", `${field} ${message}`, { violations: [{ field, message }] });
   }
-  const known = project?.settings.environments ?? [];
+  const known = project.settings.environments;
   if (known.length > 0 && !known.includes(environment)) throw invalidFilter(field, "is none of the project's");
   return { ...rest, environments: [environment] };
 }

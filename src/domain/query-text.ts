@@ -1,3 +1,5 @@
+import { isLongerThan } from "./text-length.ts";
+
 /** What is wrong with a text of a query: its length, in code points, or that it is no valid Unicode. */
 export function findTextFault(text: string, lengthMin: number, lengthMax: number): string | undefined {
   if (text.length < lengthMin || isLongerThan(text, lengthMax)) {
@@ -6,10 +8,4 @@ export function findTextFault(text: string, lengthMin: number, lengthMax: number
   }
   // No event has such a text, but in UTF-8 it would look like one that an event may have.
   return text.isWellFormed() ? undefined : "is not valid Unicode";
-}
-
-/** Counts code points only where UTF-16 units leave it open. */
-function isLongerThan(text: string, lengthMax: number): boolean {
-  if (text.length <= lengthMax) return false;
-  return text.length > 2 * lengthMax || [...text].length > lengthMax;
 }

@@ -6,6 +6,7 @@ import type { Event } from "../../gen/sluice/v1/event_pb.ts";
 import { hasControlCharacter } from "./control-character.ts";
 import type { Violation } from "./errors.ts";
 import { eventLimits as limits } from "./event.ts";
+import { isLongerThan } from "./text-length.ts";
 
 /** What is wrong with an event, first fault only; undefined when it can be stored. Output-only fields are not looked at. */
 export function validateEvent(event: Event, nowMs: number): Violation | undefined {
@@ -35,13 +36,6 @@ function checkText(field: string, text: string, lengthMin: number, lengthMax: nu
   if (hasControlCharacter(text)) return fault(field, "holds a control character");
   if (!text.isWellFormed()) return fault(field, "is not valid Unicode");
   return undefined;
-}
-
-/** Counts code points only where UTF-16 units leave it open. */
-function isLongerThan(text: string, lengthMax: number): boolean {
-  if (text.length <= lengthMax) return false;
-  if (text.length > 2 * lengthMax) return true;
-  return [...text].length > lengthMax;
 }
 
 function checkIdentities(identities: Event["identities"]): Violation | undefined {

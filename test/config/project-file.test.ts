@@ -92,7 +92,6 @@ describe("parseProjectFile", () => {
           ],
         },
       ],
-      warnings: [],
       textDigest: expect.stringMatching(/^[0-9a-f]{64}$/),
     });
   });

@@ -92,7 +92,7 @@ describe("createListEvents", () => {
           fc.integer({ min: 1, max: 30 }),
           async (inits, writes, filterQuery, bound, order, pageSize, readMax) => {
             const environments = filterQuery.environment === "" ? bound : [];
-            const filter = narrowFilter(filterQuery, { environments });
+            const filter = narrowFilter(filterQuery, { environments, project: newProject() });
             // Some that do not match still come, as when fingerprints are alike.
             const leavesOut = (event: StoredEvent) => !matchesDecoded(filter, event) && event.position.seq !== 1;
             const { log, project, listEvents, store } = setUp({ readMax, ...(isIndexed && { leavesOut }) });

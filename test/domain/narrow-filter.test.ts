@@ -50,7 +50,7 @@ describe("narrowFilter", () => {
   });
 
   it("refuses a filter that is out of its bounds", () => {
-    expect(() => narrowFilter({ ...noFilter, names: [""] }, { environments: [] })).toThrow(
+    expect(() => narrowFilter({ ...noFilter, names: [""] }, { environments: [], project: projectWith([]) })).toThrow(
       expect.objectContaining({ reason: "FILTER_INVALID" }),
     );
   });

@@ -134,7 +134,8 @@ describe("createTailEvents", () => {
           async (inits, steps, cuts, query, bound, from, readMax) => {
             const environments = query.environment === "" ? bound : [];
             const filter = { ...query, receivedUntilMs: undefined };
-            const isWanted = (event: StoredEvent) => matchesDecoded(narrowFilter(filter, { environments }), event);
+            const isWanted = (event: StoredEvent) =>
+              matchesDecoded(narrowFilter(filter, { environments, project: newProject() }), event);
             const leavesOut = (event: StoredEvent) => !isWanted(event) && event.position.seq !== 1;
             const { clock, log, project, store, tail, cursorOf, hasCome } = setUp({
               readMax,

@@ -10,6 +10,7 @@ import { cursorLength, type Position, parseCursor } from "../../src/domain/curso
 import { everyEvent, type FilterQuery } from "../../src/domain/event-filter.ts";
 import { narrowFilter } from "../../src/domain/narrow-filter.ts";
 import { arbitraryQuery, environmentNames, matchesDecoded, noFilter } from "../support/arbitrary-filters.ts";
+import { newProject } from "../support/events.ts";
 import { toFilterMessage } from "../support/filter-message.ts";
 import {
   arbitraryChange,
@@ -85,7 +86,7 @@ function setUp({ protocol, isBound, query }: Reading) {
     client: clients[protocol],
     headers: { authorization: `Bearer ${isBound ? boundKeyOf(n) : keyOf(n)}` },
     environments: isBound ? boundTo : [],
-    filter: narrowFilter(query, { environments: isBound ? boundTo : [] }),
+    filter: narrowFilter(query, { environments: isBound ? boundTo : [], project: newProject() }),
   };
 }
 
