@@ -1,15 +1,20 @@
 import { randomUUIDv7 } from "node:crypto";
+import type { JsonValue } from "@bufbuild/protobuf";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
+import type { Violation } from "./errors.ts";
 
 /** An event as a sender offered it: its protobuf encoding, or, where it came as JSON, the message, if it is one. */
-export type OfferedEvent = Uint8Array | Event | UnreadableEvent;
+export type OfferedEvent = Uint8Array | Event | RefusedEvent;
 
-/** An event that came as JSON and is none. */
-export interface UnreadableEvent {
-  /** What is wrong with it, as in "the event …". Quotes nothing of it. */
-  readonly unreadable: string;
-  /** The text that was sent, whole or cut, for the list of rejected events. */
-  readonly text?: string;
+/** An event that came as JSON and is none, or that its dialect does not take. */
+export interface RefusedEvent {
+  readonly refusal: {
+    readonly reason: "MALFORMED" | "EVENT_INVALID";
+    /** What is wrong with it, as in "the event …" where no field is named. */
+    readonly violation: Violation;
+  };
+  /** What was sent, for the list of rejected events: the event's JSON, or a text, whole or cut. */
+  readonly sent?: JsonValue;
 }
 
 /** Bounds of an event; lengths in code points. DESIGN section 3. */

@@ -23,9 +23,7 @@ export type Sender = Pick<Caller, "project" | "environments">;
  * gets its key's.
  */
 export function prepareEvent(offered: OfferedEvent, nowMs: number, sender: Sender): EventToAppend | RejectedEvent {
-  if ("unreadable" in offered) {
-    return { kind: "rejected", id: "", reason: "MALFORMED", violation: fault("", offered.unreadable) };
-  }
+  if ("refusal" in offered) return { kind: "rejected", id: "", ...offered.refusal };
   if (!(offered instanceof Uint8Array)) return prepareDecoded(offered, nowMs, sender, "stripping", undefined);
   if (offered.length > callLimits.trackMessageBytes) {
     const violation = fault("", `is larger than ${callLimits.trackMessageBytes} bytes as it was sent`);

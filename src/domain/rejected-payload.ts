@@ -18,7 +18,7 @@ const payloadLength = 2000;
 
 /** What a rejected event leaves behind, for a person to read. Never throws, however broken the event is. */
 export function toRejectedPayload(offered: OfferedEvent): RejectedPayload {
-  if ("unreadable" in offered) return { environment: "", payload: cut(offered.text ?? "") };
+  if ("refusal" in offered) return { environment: "", payload: cut(printSent(offered.sent)) };
   try {
     const event = offered instanceof Uint8Array ? decode(offered) : offered;
     const environment = event.environment.slice(0, eventLimits.environmentLength).toWellFormed();
@@ -28,6 +28,11 @@ export function toRejectedPayload(offered: OfferedEvent): RejectedPayload {
     const bytes = offered instanceof Uint8Array ? offered.subarray(0, (payloadLength / 4) * 3) : [];
     return { environment: "", payload: Buffer.from(bytes).toString("base64") };
   }
+}
+
+function printSent(sent: JsonValue | undefined): string {
+  if (sent === undefined || typeof sent === "string") return sent ?? "";
+  return JSON.stringify(shorten(sent, { left: payloadLength }));
 }
 
 function decode(bytes: Uint8Array): Event {

@@ -2,9 +2,10 @@ import { fromJsonString } from "@bufbuild/protobuf";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import { SluiceError } from "../domain/errors.ts";
-import type { UnreadableEvent } from "../domain/event.ts";
+import type { RefusedEvent } from "../domain/event.ts";
 import { callLimits } from "../domain/event.ts";
 import { tooManyEvents } from "../domain/event-count.ts";
+import { fault } from "../domain/validate-event.ts";
 import { toJsonFault } from "./json-fault.ts";
 
 /** The field of a message that holds its event or events, and how deep in its JSON those are. */
@@ -94,11 +95,12 @@ export function quoteEvents(text: string): string {
 const textLengthMax = 2001;
 
 /** An event from its JSON. Field names that are not known are ignored. */
-export function readJsonEvent(text: string): Event | UnreadableEvent {
+export function readJsonEvent(text: string): Event | RefusedEvent {
   try {
     return fromJsonString(EventSchema, text, { ignoreUnknownFields: true });
   } catch (thrown) {
-    return { unreadable: `is not a JSON Event: ${toJsonFault(thrown)}`, text: text.slice(0, textLengthMax) };
+    const violation = fault("", `is not a JSON Event: ${toJsonFault(thrown)}`);
+    return { refusal: { reason: "MALFORMED", violation }, sent: text.slice(0, textLengthMax) };
   }
 }
 

@@ -13,7 +13,7 @@ import { validateEvent } from "../../src/domain/validate-event.ts";
 import { toEvent } from "../../src/rpc/event-encoding.ts";
 import { arbitraryEvent, arbitraryNowMs as nowMs } from "../support/arbitrary-events.ts";
 import type { EventInit } from "../support/events.ts";
-import { encodeEvent, newProject } from "../support/events.ts";
+import { encodeEvent, newProject, unreadableEvent } from "../support/events.ts";
 import { field, join, strangeFieldsOf, varint } from "../support/wire-fields.ts";
 
 const full: EventInit = {
@@ -59,7 +59,7 @@ function eventOfBytes(size: number): EventInit {
 
 describe("prepareEvent", () => {
   it("rejects what could not be read, and says why", () => {
-    expect(prepare({ unreadable: "is not a JSON Event" })).toEqual({
+    expect(prepare(unreadableEvent("is not a JSON Event"))).toEqual({
       kind: "rejected",
       id: "",
       reason: "MALFORMED",

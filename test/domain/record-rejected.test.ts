@@ -3,7 +3,7 @@ import type { OfferedEvent } from "../../src/domain/event.ts";
 import type { EventOutcome } from "../../src/domain/outcome.ts";
 import { createRejectedRecorder } from "../../src/domain/record-rejected.ts";
 import { createTrack } from "../../src/domain/track.ts";
-import { callerOf, encodeEvent, newProject } from "../support/events.ts";
+import { callerOf, encodeEvent, newProject, unreadableEvent } from "../support/events.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { createFakeEventLog } from "../support/fake-event-log.ts";
 import { createFakeRejectedEvents } from "../support/fake-rejected-events.ts";
@@ -145,8 +145,8 @@ describe("createRejectedRecorder", () => {
     const { record, caller } = setUp();
     let lookedAt = 0;
     const event: OfferedEvent = {
-      unreadable: "is not JSON",
-      get text() {
+      ...unreadableEvent("is not JSON"),
+      get sent() {
         lookedAt++;
         return "";
       },

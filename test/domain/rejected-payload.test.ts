@@ -7,7 +7,7 @@ import type { OfferedEvent } from "../../src/domain/event.ts";
 import { toRejectedPayload } from "../../src/domain/rejected-payload.ts";
 import { arbitraryEvent } from "../support/arbitrary-events.ts";
 import type { EventInit } from "../support/events.ts";
-import { encodeEvent } from "../support/events.ts";
+import { encodeEvent, unreadableEvent } from "../support/events.ts";
 import { field } from "../support/wire-fields.ts";
 
 const full: EventInit = {
@@ -33,8 +33,9 @@ describe("toRejectedPayload", () => {
 
   it.each<[string, OfferedEvent, string]>([
     ["bytes that are no event as base64", Buffer.from("not protobuf"), Buffer.from("not protobuf").toString("base64")],
-    ["text that is no event as it is", { unreadable: "is not JSON", text: '{"name":' }, '{"name":'],
-    ["nothing where there is no text", { unreadable: "is not JSON" }, ""],
+    ["text that is no event as it is", unreadableEvent("is not JSON", '{"name":'), '{"name":'],
+    ["nothing where there is no text", unreadableEvent("is not JSON"), ""],
+    ["what a dialect did not take as its JSON", unreadableEvent("is deep", { a: [null] }), '{"a":[null]}'],
     ["no bytes as an event without fields", new Uint8Array(), "{}"],
   ])("shows %s", (_, offered, payload) => {
     expect(toRejectedPayload(offered)).toEqual({ environment: "", payload });
@@ -72,7 +73,7 @@ describe("toRejectedPayload", () => {
       create(EventSchema, { identities: Object.fromEntries(Array.from({ length: 1e5 }, (_, i) => [`${i}`, "x"])) }),
     ],
     ["many list items", create(EventSchema, { properties: { p: Array(1e5).fill(1) } })],
-    ["text that is no JSON", { unreadable: "is not JSON", text: "🛝".repeat(5000) }],
+    ["text that is no JSON", unreadableEvent("is not JSON", "🛝".repeat(5000))],
   ])("cuts %s to 2,000 well-formed characters", (_, offered) => {
     const { payload } = toRejectedPayload(offered);
 

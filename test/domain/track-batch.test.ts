@@ -48,7 +48,7 @@ const storedIds = (log: FakeEventLog, project: Project) =>
   log.stored(project).map(({ bytes }) => Buffer.from(bytes).toString("latin1"));
 const idsOf = (events: OfferedEvent[]) =>
   events.map((event) =>
-    event instanceof Uint8Array ? Buffer.from(event).toString("latin1") : "id" in event ? event.id : event.unreadable,
+    event instanceof Uint8Array ? Buffer.from(event).toString("latin1") : "id" in event ? event.id : "refused",
   );
 
 describe("Track.trackBatch", () => {

@@ -80,7 +80,9 @@ describe("readJsonEvent", () => {
   it("says of an event that is nested too deep just that", () => {
     const json = `{"properties":{"a":${"[".repeat(200)}${"]".repeat(200)}}}`;
 
-    expect(readJsonEvent(json)).toMatchObject({ unreadable: "is not a JSON Event: it is nested too deep" });
+    expect(readJsonEvent(json)).toMatchObject({
+      refusal: { violation: { field: "", message: "is not a JSON Event: it is nested too deep" } },
+    });
   });
 
   it.each(["secret", `{"time":"secret"}`, `{"identities":{"secret":1}}`, `{"value":1e400}`, "[]"])(
@@ -88,8 +90,10 @@ describe("readJsonEvent", () => {
     (json) => {
       const event = readJsonEvent(json);
 
-      expect(event).toMatchObject({ unreadable: expect.stringMatching(/^is not a JSON Event: /) });
-      expect("unreadable" in event && event.unreadable).not.toContain("secret");
+      expect(event).toMatchObject({
+        refusal: { reason: "MALFORMED", violation: { message: expect.stringMatching(/^is not a JSON Event: /) } },
+      });
+      expect("refusal" in event && event.refusal.violation.message).not.toContain("secret");
     },
   );
 });

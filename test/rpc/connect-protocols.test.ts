@@ -82,7 +82,7 @@ describe.each(protocols)("$name", ({ connect, entrance, isJson }) => {
     const names = call?.events.map((event) => {
       expect(event instanceof Uint8Array).toBe(!isJson);
       const decoded = event instanceof Uint8Array ? fromBinary(EventSchema, event) : event;
-      return "name" in decoded ? decoded.name : decoded.unreadable;
+      return "name" in decoded ? decoded.name : "unreadable";
     });
     return { ...call, names };
   }

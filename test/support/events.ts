@@ -1,6 +1,7 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { JsonValue, MessageInitShape } from "@bufbuild/protobuf";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
+import type { RefusedEvent } from "../../src/domain/event.ts";
 import type { EventToAppend } from "../../src/domain/ports.ts";
 import type { Caller, Project, ProjectSettings } from "../../src/domain/project.ts";
 import { settingDefaults } from "../../src/domain/project.ts";
@@ -16,6 +17,12 @@ export function encodeEvent(init: EventInit): Uint8Array {
 export function eventToAppend(id: string, init: EventInit = {}): EventToAppend {
   const bytes = encodeEvent({ name: "click", ...init, id });
   return { id, isIdAssigned: false, bytes, isTimeAbsent: init.time === undefined, isTest: init.test ?? false };
+}
+
+/** An event that could not be read. */
+export function unreadableEvent(message: string, sent?: JsonValue): RefusedEvent {
+  const refusal = { reason: "MALFORMED", violation: { field: "", message } } as const;
+  return sent === undefined ? { refusal } : { refusal, sent };
 }
 
 let projectCount = 0;
