@@ -25,13 +25,21 @@ const ALLOWED: Record<string, Rule> = {
   files: { from: ["src/files/", "src/domain/"], packages: ["node:*"] },
   redis: { from: ["src/redis/", "src/domain/", "src/files/"], packages: ["ioredis", "node:*"], types: LOGGER },
   rpc: {
-    from: ["src/rpc/", "src/domain/", "src/bind-port.ts", "src/call-log.ts", ...TLS, "gen/"],
+    from: ["src/rpc/", "src/domain/", "src/bind-port.ts", "src/call-log.ts", "src/quota-headers.ts", ...TLS, "gen/"],
     packages: [...PROTOBUF, ...CONNECT, ...GRPC, "node:*"],
     types: LOGGER,
   },
   http: {
-    from: ["src/http/", "src/domain/", "src/bind-port.ts", "src/call-log.ts", ...TLS],
-    packages: [...HTTP, ...CONNECT, "node:*"],
+    from: [
+      "src/http/",
+      "src/domain/",
+      "src/bind-port.ts",
+      "src/call-log.ts",
+      "src/quota-headers.ts",
+      ...TLS,
+      ...MESSAGES,
+    ],
+    packages: [...HTTP, ...CONNECT, ...PROTOBUF, "node:*"],
     types: LOGGER,
   },
   cli: {
@@ -40,6 +48,7 @@ const ALLOWED: Record<string, Rule> = {
   },
   "bind-port.ts": { from: ["src/domain/"], packages: ["node:*"] },
   "call-log.ts": { from: ["src/domain/"], packages: [], types: LOGGER },
+  "quota-headers.ts": { from: ["src/domain/"], packages: [] },
   config: {
     from: ["src/config/", "src/domain/", "src/files/", "src/tls/tls-files.ts"],
     packages: ["zod", "yaml", "node:*"],

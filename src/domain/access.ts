@@ -17,10 +17,12 @@ export interface Grant {
   readonly environments: readonly string[];
 }
 
-/** Says what an `authorization` header opens. */
+/** Says what a key opens. */
 export interface Access {
-  /** Throws KEY_MISSING or KEY_INVALID. */
+  /** What the key in an `authorization` header opens. Throws KEY_MISSING or KEY_INVALID. */
   authenticate(authorization: string | undefined): Grant;
+  /** What a key opens. Throws KEY_INVALID. */
+  open(key: string): Grant;
 }
 
 /** A key's SHA-256 in hex: keys are looked up by it, so that neither a comparison nor a heap dump gives one away. */
@@ -30,17 +32,27 @@ export function digestKey(key: string): string {
 
 /** Access by the keys whose digests are given, each with what it opens. They are asked for anew at each call. */
 export function createAccess(readGrants: () => ReadonlyMap<string, Grant>): Access {
+  function open(key: string): Grant {
+    const grant = readGrants().get(digestKey(key));
+    if (grant === undefined) throw new SluiceError("KEY_INVALID", "this key opens no project");
+    return grant;
+  }
+
   return {
+    open,
     authenticate(authorization) {
-      const key = /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
+      const key = bearerKey(authorization);
       if (key === undefined) {
         throw new SluiceError("KEY_MISSING", "no key: send the header `authorization: Bearer <key>`");
       }
-      const grant = readGrants().get(digestKey(key));
-      if (grant === undefined) throw new SluiceError("KEY_INVALID", "this key opens no project");
-      return grant;
+      return open(key);
     },
   };
+}
+
+/** The key in an `authorization` header of the scheme `Bearer`, in any case of its letters. */
+export function bearerKey(authorization: string | undefined): string | undefined {
+  return /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
 }
 
 /** Throws PERMISSION_MISSING unless the key has one of the permissions. */

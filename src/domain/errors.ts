@@ -47,6 +47,9 @@ export interface ErrorDetails {
   readonly cause?: unknown;
 }
 
+/** When to try again after a failure that passes, unless the error says otherwise. */
+export const retryDelayDefaultMs = 1000;
+
 /** A call that failed, or an event that did, for one of the known reasons. The text never holds a secret or a payload. */
 export class SluiceError extends Error {
   override readonly name: string = "SluiceError";

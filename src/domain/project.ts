@@ -36,8 +36,8 @@ export const settingDefaults: ProjectSettings = Object.freeze({
   indexedProperties: Object.freeze([]),
 });
 
-/** Where an event came in. Vendor dialects add theirs. */
-export type Entrance = "grpc" | "connect" | "grpc-web";
+/** Where an event came in: `grpc`, `connect` or `grpc-web`, or the name of a dialect, which is 1 to 16 of a-z, 0-9 and `-`. */
+export type Entrance = string;
 
 /** Who is calling, and how. */
 export interface Caller {

@@ -5,6 +5,8 @@ import { checkEventCount } from "./event-count.ts";
 import type { Answer, OfferEventsDeps, PreparedEvent } from "./offer-events.ts";
 import { createOfferEvents } from "./offer-events.ts";
 import type { EventOutcome } from "./outcome.ts";
+import { outcomeError } from "./outcome-error.ts";
+import type { AppendOptions } from "./ports.ts";
 import type { Caller } from "./project.ts";
 import type { Quota } from "./quota.ts";
 import { readQuotas } from "./read-quotas.ts";
@@ -26,6 +28,11 @@ export interface Track {
    * stores all of them, or throws for the first that cannot be stored.
    */
   trackMany(caller: Caller, events: readonly OfferedEvent[], options?: { readonly isAtomic: boolean }): Promise<Answer>;
+  /**
+   * Stores any number of events, in their order, and answers for each; outcomes index-aligned. For a body that is held
+   * whole, so its size is what bounds it. Never throws.
+   */
+  trackAll(caller: Caller, events: readonly OfferedEvent[]): Promise<Answer>;
   readonly trackBatch: TrackBatch;
 }
 
@@ -52,9 +59,9 @@ export function createTrack(deps: TrackDeps): Track {
     caller: Caller,
     offered: readonly OfferedEvent[],
     prepared: readonly PreparedEvent[],
-    isAtomic: boolean,
+    options: Pick<AppendOptions, "isAtomic" | "sequence">,
   ): Promise<Answer> {
-    const answer = await offers.append(caller, prepared, { isAtomic });
+    const answer = await offers.append(caller, prepared, options);
     report(caller, offered, answer.outcomes);
     // Nothing was appended, so nothing was told. A log that just failed is not asked, as that could take its time.
     const isUntold = answer.quotas.length === 0 && !answer.outcomes.some(({ kind }) => kind === "failed");
@@ -67,42 +74,55 @@ export function createTrack(deps: TrackDeps): Track {
     if (rejected >= 0) {
       const outcomes = prepared.map((event): EventOutcome => ("bytes" in event ? withhold(event.id) : event));
       report(caller, events, outcomes);
-      throw toError(outcomes[rejected], rejected, { outcomes, quotas: await readQuotas(log, caller) });
+      throw outcomeError(outcomes[rejected], rejected, { quotas: await readQuotas(log, caller) });
     }
     const excess = findExcess(caller, prepared);
     if (excess !== undefined) {
       const violations = [{ field: "events", message: excess }];
       throw new SluiceError("ATOMIC_TOO_LARGE", excess, { violations, quotas: await readQuotas(log, caller) });
     }
-    const answer = await offer(caller, events, prepared, true);
+    const answer = await offer(caller, events, prepared, { isAtomic: true });
     const { outcomes } = answer;
     if (outcomes.every(({ kind }) => isStored(kind))) return answer;
     const stopped = outcomes.findIndex(({ kind }) => !isStored(kind) && kind !== "withheld");
     // Where tokens are short, the last has to wait for as long as all of them.
     const first = outcomes[stopped];
-    throw toError(first?.kind === "throttled" ? outcomes.findLast(isThrottled) : first, stopped, answer);
+    throw outcomeError(first?.kind === "throttled" ? outcomes.findLast(isThrottled) : first, stopped, answer);
   }
 
   return {
     async track(caller, event) {
-      const answer = await offer(caller, [event], offers.prepare(caller, [event]), false);
+      const answer = await offer(caller, [event], offers.prepare(caller, [event]), {});
       const [outcome] = answer.outcomes;
       if (outcome?.kind === "accepted" || outcome?.kind === "duplicate") return { outcome, quotas: answer.quotas };
-      throw toError(outcome, undefined, answer);
+      throw outcomeError(outcome, undefined, answer);
     },
 
     async trackMany(caller, events, { isAtomic } = { isAtomic: false }) {
       checkEventCount(events);
       if (isAtomic) return trackAtomically(caller, events);
-      const answer = await offer(caller, events, offers.prepare(caller, events), false);
+      const answer = await offer(caller, events, offers.prepare(caller, events), {});
       const { outcomes } = answer;
       if (outcomes.some(isAnswered)) return answer;
       const keptOut =
         outcomes.find(mayBeStored) ??
         outcomes.findLast(({ kind }) => kind === "failed") ??
         outcomes.findLast(isThrottled);
-      if (keptOut !== undefined) throw toError(keptOut, undefined, answer);
+      if (keptOut !== undefined) throw outcomeError(keptOut, undefined, answer);
       return answer;
+    },
+
+    async trackAll(caller, events) {
+      const sequence = {};
+      const outcomes: EventOutcome[] = [];
+      let quotas: readonly Quota[] = [];
+      for (let start = 0; start < events.length; start += callLimits.messageEvents) {
+        const slice = events.slice(start, start + callLimits.messageEvents);
+        const answer = await offer(caller, slice, offers.prepare(caller, slice), { sequence });
+        for (const outcome of answer.outcomes) outcomes.push(outcome);
+        if (answer.quotas.length > 0) quotas = answer.quotas;
+      }
+      return { outcomes, quotas };
     },
 
     trackBatch: createTrackBatch({ ...deps, offers, report }),
@@ -144,27 +164,4 @@ function mayBeStored(outcome: EventOutcome): boolean {
 /** Whether storage has judged an event for good: such an answer must not be lost behind another's error. */
 function isAnswered(outcome: EventOutcome): boolean {
   return isStored(outcome.kind) || (outcome.kind === "rejected" && outcome.reason === "ID_CONFLICT");
-}
-
-/** Why a call fails over an event: the only one of Track, or one of TrackMany, which is named by its index. */
-function toError(outcome: EventOutcome | undefined, index: number | undefined, { quotas }: Answer): SluiceError {
-  switch (outcome?.kind) {
-    case "rejected": {
-      const event = index === undefined ? "event" : `events[${index}]`;
-      const { field, message } = outcome.violation;
-      const path = field === "" ? event : `${event}.${field}`;
-      const text =
-        index === undefined ? (field === "" ? `the event ${message}` : `${field} ${message}`) : `${path} ${message}`;
-      return new SluiceError(outcome.reason, text, { violations: [{ field: path, message }], quotas });
-    }
-    case "throttled":
-      return new SluiceError("RATE_LIMITED", "a rate limit of the project is used up", {
-        retryDelayMs: outcome.retryDelayMs,
-        quotas,
-      });
-    case "failed":
-      return outcome.error;
-    default:
-      return new SluiceError("INTERNAL", "no outcome for an event");
-  }
 }

@@ -4,25 +4,49 @@ import { readStreamId } from "./stream-place.ts";
 
 /*
  * A stream entry has one field. Its value is the event's protobuf encoding; its name is what the server adds: flags
- * (1 byte), entrance (1 byte), and the 16 bytes of a UUID when the server assigned the id. A stream stores a name that
- * recurs only once in a hundred entries, and a reply has fewer strings to decode: a tenth more pages a second.
+ * (1 byte), entrance, and the 16 bytes of a UUID when the server assigned the id. A stream stores a name that recurs only
+ * once in a hundred entries, and a reply has fewer strings to decode: a tenth more pages a second.
+ *
+ * An entrance is a byte, its number; or, for a dialect, 0x80 and the length of its name, and the name. So a dialect needs
+ * no number, and a server that does not have it reads what came in by it.
  */
 
 const timeAbsent = 1;
 const test = 2;
 const idAssigned = 4;
 
-/** Positions are what is stored: only ever append. */
-const entrances: readonly Entrance[] = ["grpc", "connect", "grpc-web"];
+/** Their numbers are what is stored: only ever append. */
+const numbered: readonly Entrance[] = ["grpc", "connect", "grpc-web"];
+
+const nameFlag = 0x80;
+const nameLengthMax = 16;
 
 /** What the server adds to an event, as it is stored. */
 export function encodeAdded(event: EventToAppend, entrance: Entrance): Buffer {
   const flags =
     (event.isTimeAbsent ? timeAbsent : 0) | (event.isTest ? test : 0) | (event.isIdAssigned ? idAssigned : 0);
-  const head = [flags, entrances.indexOf(entrance)];
+  const head = [flags, ...encodedEntrance(entrance)];
   return event.isIdAssigned
     ? Buffer.concat([Buffer.from(head), Buffer.from(event.id.replaceAll("-", ""), "hex")])
     : Buffer.from(head);
+}
+
+const encodedEntrances = new Map<Entrance, readonly number[]>();
+
+function encodedEntrance(entrance: Entrance): readonly number[] {
+  let encoded = encodedEntrances.get(entrance);
+  if (encoded === undefined) {
+    const number = numbered.indexOf(entrance);
+    if (number === -1 && !isEntranceName(entrance)) throw new Error(`no entrance can be called ${entrance}`);
+    encoded = number === -1 ? [nameFlag | entrance.length, ...Buffer.from(entrance, "latin1")] : [number];
+    encodedEntrances.set(entrance, encoded);
+  }
+  return encoded;
+}
+
+/** Whether an entrance can have this name. */
+export function isEntranceName(text: string): boolean {
+  return /^[a-z0-9-]+$/.test(text) && text.length <= nameLengthMax;
 }
 
 /** The event's encoding in a stream entry. Throws on one that this version cannot read. */
@@ -36,14 +60,16 @@ export function toStoredEvent(epoch: string, id: Uint8Array, fields: readonly un
   const [added, bytes] = fields;
   if (!Buffer.isBuffer(added) || !Buffer.isBuffer(bytes)) throw new Error("a stream entry is of another version");
   const flags = added[0];
-  const entrance = entrances[added[1] ?? -1];
-  if (flags === undefined || entrance === undefined) throw new Error("a stream entry is of another version");
+  const code = added[1] ?? nameFlag;
+  const entranceEnd = code < nameFlag ? 2 : 2 + (code & ~nameFlag);
+  const entrance = code < nameFlag ? numbered[code] : added.toString("latin1", 2, entranceEnd);
+  if (flags === undefined || !entrance) throw new Error("a stream entry is of another version");
   const { ms, seq } = readStreamId(id);
   return {
     position: { epoch, ms, seq },
     bytes,
     entrance,
-    assignedId: (flags & idAssigned) === 0 ? undefined : toUuid(added.subarray(2, 18)),
+    assignedId: (flags & idAssigned) === 0 ? undefined : toUuid(added.subarray(entranceEnd, entranceEnd + 16)),
     isTimeAbsent: (flags & timeAbsent) !== 0,
     isTest: (flags & test) !== 0,
   };

@@ -1,6 +1,6 @@
 import type { RejectionReason } from "../domain/outcome.ts";
 import type { RejectedEvent } from "../domain/ports.ts";
-import type { Entrance } from "../domain/project.ts";
+import { isEntranceName } from "./entry.ts";
 
 /**
  * An entry of the stream of rejected events has one field. Its name is the version of its value, which is a JSON array of
@@ -9,8 +9,7 @@ import type { Entrance } from "../domain/project.ts";
  */
 const version = "1";
 
-// Records, so that the compiler misses one that is added.
-const entrances: Readonly<Record<Entrance, true>> = { grpc: true, connect: true, "grpc-web": true };
+// A record, so that the compiler misses one that is added.
 const reasons: Readonly<Record<RejectionReason, true>> = {
   MALFORMED: true,
   EVENT_INVALID: true,
@@ -32,7 +31,7 @@ export function parseRejected([field, value]: readonly string[]): RejectedEvent 
   const texts = parseTexts(value);
   const [time = "", entrance = "", id = "", lines = "", reason = "", faulty = "", message = "", payload] = texts;
   const rejectedAtMs = Number(time);
-  if (!Number.isSafeInteger(rejectedAtMs) || !isEntrance(entrance) || !isReason(reason) || payload === undefined) {
+  if (!Number.isSafeInteger(rejectedAtMs) || !isEntranceName(entrance) || !isReason(reason) || payload === undefined) {
     return undefined;
   }
   const environments = lines === "" ? [] : lines.split("\n");
@@ -47,10 +46,6 @@ function parseTexts(value: string): string[] {
   } catch {
     return [];
   }
-}
-
-function isEntrance(text: string): text is Entrance {
-  return Object.hasOwn(entrances, text);
 }
 
 function isReason(text: string): text is RejectionReason {

@@ -22,13 +22,14 @@ import type { SluiceError } from "../domain/errors.ts";
 import { toSluiceError } from "../domain/errors.ts";
 import { callLimits } from "../domain/event.ts";
 import type { Caller } from "../domain/project.ts";
+import { addQuotaHeaders, addRetryAfter } from "../quota-headers.ts";
 import { callOf, failCall } from "./connect-call.ts";
 import { raceDeadline } from "./connect-end.ts";
 import { strictJsonOptions } from "./connect-json.ts";
 import { isSocketError, toEndError, toReadError } from "./connect-refusal.ts";
+import { addErrorHeaders } from "./error-headers.ts";
 import type { EventForm } from "./event-form.ts";
 import type { Answered, EventHandlers } from "./event-service.ts";
-import { addErrorHeaders, addQuotaHeaders, addRetryAfter } from "./quota-headers.ts";
 
 /** The largest message that a method takes, in bytes. The largest filter fits; other requests without events are small. */
 export function messageBytesMaxOf(method: DescMethod): number {

@@ -11,6 +11,7 @@ import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { TrackBatchResponseSchema } from "../../gen/sluice/v1/event_service_pb.ts";
 import { toDurationText } from "../domain/duration-text.ts";
 import type { ErrorReason, SluiceError } from "../domain/errors.ts";
+import { retryDelayDefaultMs } from "../domain/errors.ts";
 import type { Quota } from "../domain/quota.ts";
 import { tightestOf } from "../domain/quota.ts";
 import { StreamCut } from "../domain/stream-cut.ts";
@@ -63,9 +64,6 @@ export const errorReasons: readonly ErrorReason[] = Object.keys(codes).filter(is
 
 /** The domain of every ErrorInfo that Sluice sends. */
 const errorDomain = "sluice";
-
-/** When to try again after UNAVAILABLE, unless the error says otherwise. */
-const retryDelayDefaultMs = 1000;
 
 /** Bytes that the TrackBatchResponse in a status may take: over gRPC it travels in a header, and many peers cap those at 8 KiB. */
 const summaryBytesMax = 3 * 1024;

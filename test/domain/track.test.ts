@@ -271,6 +271,50 @@ describe("Track.trackMany", () => {
   });
 });
 
+describe("Track.trackAll", () => {
+  it("stores any number of events in their order, and answers for each at its place", async () => {
+    const { log, project, caller, track } = setUp();
+    const events = [...goods(700), nameless, ...Array.from({ length: 600 }, (_, i) => good(`more-${i}`)), good("0")];
+
+    const { outcomes } = await track.trackAll(caller, events);
+
+    expect(outcomes).toHaveLength(1302);
+    expect(outcomes[700]).toMatchObject({ kind: "rejected", violation: { field: "name" } });
+    expect(outcomes[1301]).toMatchObject({ kind: "duplicate", id: "0" });
+    expect(log.stored(project).map(({ bytes }) => bytes)).toEqual([
+      ...events.slice(0, 700),
+      ...events.slice(701, 1301),
+    ]);
+    expect(log.appends.every(({ events }) => events.length <= 500)).toBe(true);
+  });
+
+  it("stores nothing behind an event that was throttled, and says what is left", async () => {
+    const { log, project, caller, track } = setUp(tokens(600));
+
+    const { outcomes, quotas } = await track.trackAll(caller, goods(1200));
+
+    expect(outcomes.map(({ kind }) => kind)).toEqual([...Array(600).fill("accepted"), ...Array(600).fill("throttled")]);
+    expect(log.stored(project)).toHaveLength(600);
+    expect(quotas).toMatchObject([{ remaining: 0 }]);
+  });
+
+  it("stores nothing behind an event that failed", async () => {
+    const { log, project, caller, track, failIds } = setUp();
+    failIds(["7"], "STORAGE_UNAVAILABLE");
+
+    const { outcomes } = await track.trackAll(caller, goods(1200));
+
+    expect(outcomes.slice(500).every(({ kind }) => kind === "failed")).toBe(true);
+    expect(log.stored(project)).toHaveLength(499);
+  });
+
+  it("answers for no event with nothing", async () => {
+    const { caller, track } = setUp();
+
+    expect(await track.trackAll(caller, [])).toEqual({ outcomes: [], quotas: [] });
+  });
+});
+
 describe("Track.trackMany, atomic", () => {
   /** Of about 300 KB. */
   const manyProperties = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`p${i}`, "x".repeat(15_000)]));

@@ -92,7 +92,7 @@ describe("RejectedEvents in Redis", () => {
       rejectedEvent("a"),
       rejectedEvent("", { environments: [], reason: "MALFORMED", violation: { field: "", message: "is no Event" } }),
       rejectedEvent("b\u2028", { entrance: "grpc-web", reason: "ID_CONFLICT", payload: "" }),
-      rejectedEvent("c", { entrance: "grpc", reason: "ENVIRONMENT_FORBIDDEN" }),
+      rejectedEvent("c", { entrance: "bloomreach", reason: "ENVIRONMENT_FORBIDDEN" }),
     ];
     rejectedEvents.keep(project, kept.slice(0, 2), 3);
     rejectedEvents.keep(project, kept.slice(2), 4);

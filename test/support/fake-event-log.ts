@@ -233,10 +233,14 @@ export function createFakeEventLog({
       await gate?.promise;
       if (options.signal?.aborted) return { results: events.map(() => failed("CALL_ENDED")), quotas: [] };
       const sequence = options.sequence ?? {};
+      const { failure } = sequence;
+      if (failure !== undefined) return { results: events.map(() => failed(failure.reason)), quotas: [] };
       const results =
         options.isAtomic === true
           ? appendAll(project, entrance, events)
           : events.map((event) => appendOne(project, entrance, event, sequence));
+      const first = results.find((result) => result.kind === "failed");
+      if (first !== undefined) sequence.failure = first.error;
       return { results, quotas: quotasOf(project) };
     },
     holdRoom(_project, bytes) {

@@ -107,7 +107,8 @@ export type Event = Message<"sluice.v1.Event"> & {
   receiveTime?: Timestamp | undefined;
 
   /**
-   * Output only. Where the event came in: `grpc`, `connect` or `grpc-web`.
+   * Output only. Where the event came in: `grpc`, `connect` or `grpc-web`, or the name of the vendor dialect that it was
+   * sent in: `split`, `dx`, `bloomreach` or `oppizi`. There may be others later.
    *
    * @generated from field: string entrance = 15;
    */

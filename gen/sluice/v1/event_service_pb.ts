@@ -815,7 +815,7 @@ export type RejectedEvent = Message<"sluice.v1.RejectedEvent"> & {
   rejectTime?: Timestamp | undefined;
 
   /**
-   * Where it came in: `grpc`, `connect` or `grpc-web`.
+   * Where it came in, as in Event.
    *
    * @generated from field: string entrance = 2;
    */

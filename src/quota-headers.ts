@@ -1,24 +1,21 @@
-import { toDurationText } from "../domain/duration-text.ts";
-import type { SluiceError } from "../domain/errors.ts";
-import type { Quota, RateLimit } from "../domain/quota.ts";
-import { retryDelayOf } from "./rpc-error.ts";
+import { toDurationText } from "./domain/duration-text.ts";
+import type { Quota, RateLimit } from "./domain/quota.ts";
+
+/** Headers of an answer. */
+export interface AnswerHeaders {
+  set(name: string, value: string): unknown;
+}
 
 /** Adds what rate limits have left, after draft-ietf-httpapi-ratelimit-headers. Nothing for a project without any. */
-export function addQuotaHeaders(header: Headers, quotas: readonly Quota[]): void {
+export function addQuotaHeaders(header: AnswerHeaders, quotas: readonly Quota[]): void {
   if (quotas.length === 0) return;
   header.set("ratelimit-policy", quotas.map(({ limit }) => toPolicy(limit)).join(", "));
   header.set("ratelimit", quotas.map(toState).join(", "));
 }
 
 /** Adds when to try again; nothing where there is no point in it. */
-export function addRetryAfter(header: Headers, retryDelayMs: number | undefined): void {
+export function addRetryAfter(header: AnswerHeaders, retryDelayMs: number | undefined): void {
   if (retryDelayMs !== undefined) header.set("retry-after", String(Math.max(1, toSeconds(retryDelayMs))));
-}
-
-/** Adds when to try again, and what the rate limits have left where the error knows it. */
-export function addErrorHeaders(header: Headers, error: SluiceError): void {
-  addRetryAfter(header, retryDelayOf(error));
-  addQuotaHeaders(header, error.quotas);
 }
 
 function toPolicy(limit: RateLimit): string {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { toDurationText } from "../../src/domain/duration-text.ts";
-import { SluiceError } from "../../src/domain/errors.ts";
-import type { Quota } from "../../src/domain/quota.ts";
-import { addErrorHeaders, addQuotaHeaders } from "../../src/rpc/quota-headers.ts";
+import { toDurationText } from "../src/domain/duration-text.ts";
+import { SluiceError } from "../src/domain/errors.ts";
+import type { Quota } from "../src/domain/quota.ts";
+import { addQuotaHeaders } from "../src/quota-headers.ts";
+import { addErrorHeaders } from "../src/rpc/error-headers.ts";
 
 const quota = (events: number, perMs: number, remaining: number, resetAfterMs: number): Quota => ({
   limit: { events, perMs },
