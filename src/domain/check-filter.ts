@@ -26,16 +26,23 @@ export function checkFilter(filter: FilterQuery): void {
   }
 }
 
-function checkProperties(properties: ReadonlyMap<string, PropertyScalar>): void {
+function checkProperties(properties: FilterQuery["properties"]): void {
   checkCount("filter.properties", properties.size, callLimits.filterProperties);
-  for (const [name, scalar] of properties) {
+  for (const [name, scalars] of properties) {
     const fault = findTextFault(name, 1, eventLimits.propertyNameLength);
     // Such a name belongs in no path.
     if (fault !== undefined) throw invalidFilter("filter.properties", `has a name that ${fault}`);
     const field = `filter.properties["${name}"]`;
-    if (typeof scalar === "string") checkText(field, scalar, 0, callLimits.filterPropertyLength);
-    if (typeof scalar === "number") checkNumber(field, scalar);
+    if (scalars.length === 0) throw invalidFilter(field, "has none");
+    checkCount(field, scalars.length, callLimits.filterValues);
+    for (const scalar of scalars) checkScalar(field, scalar);
   }
+}
+
+/** The field is the property's, whichever of its scalars it is: in the contract, a property has but one. */
+function checkScalar(field: string, scalar: PropertyScalar): void {
+  if (typeof scalar === "string") checkText(field, scalar, 0, callLimits.filterPropertyLength);
+  if (typeof scalar === "number") checkNumber(field, scalar);
 }
 
 function checkCount(field: string, count: number, countMax: number): void {

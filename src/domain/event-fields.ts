@@ -1,4 +1,6 @@
 import { WireType } from "@bufbuild/protobuf/wire";
+import type { TextSet } from "./text-set.ts";
+import { isTextIn } from "./text-set.ts";
 import type { WireReader } from "./wire-reader.ts";
 
 /*
@@ -7,12 +9,12 @@ import type { WireReader } from "./wire-reader.ts";
  * compared in UTF-8.
  */
 
-/** A value that a property is compared with, in each form in which it may be there. */
-export interface WantedScalar {
-  readonly text?: Uint8Array | undefined;
-  readonly number?: number | undefined;
-  readonly boolean?: boolean | undefined;
-  readonly isNull?: boolean;
+/** The values of which a property has to be one, by the form in which they may be there. */
+export interface WantedScalars {
+  readonly texts: TextSet;
+  readonly numbers: readonly number[];
+  readonly booleans: readonly boolean[];
+  readonly hasNull: boolean;
 }
 
 const tag = (field: number, wireType: WireType): number => (field << 3) | wireType;
@@ -32,10 +34,8 @@ const booleanTag = tag(4, WireType.Varint);
 const listTag = tag(6, WireType.LengthDelimited);
 
 /** Whether a text of the event is one of these; one that it does not have is empty. */
-export function isTextAmong(reader: WireReader, field: keyof typeof textTags, texts: readonly Uint8Array[]): boolean {
-  const end = reader.enterLast(textTags[field], reader.bytes.length);
-  for (const text of texts) if (reader.isText(end, text)) return true;
-  return false;
+export function isTextAmong(reader: WireReader, field: keyof typeof textTags, texts: TextSet): boolean {
+  return isTextIn(reader, reader.enterLast(textTags[field], reader.bytes.length), texts);
 }
 
 /** The event's value, if it has one. */
@@ -65,8 +65,8 @@ export function hasIdentity(reader: WireReader, kind: Uint8Array, id: Uint8Array
   return isMatch;
 }
 
-/** Whether the event's property of this name is this value, or a list that contains it. */
-export function hasProperty(reader: WireReader, name: Uint8Array, wanted: WantedScalar): boolean {
+/** Whether the event's property of this name is one of these values, or a list that contains one. */
+export function hasProperty(reader: WireReader, name: Uint8Array, wanted: WantedScalars): boolean {
   let isMatch = false;
   const eventEnd = reader.bytes.length;
   let structEnd = reader.enterNext(propertiesTag, eventEnd);
@@ -86,7 +86,7 @@ export function hasProperty(reader: WireReader, name: Uint8Array, wanted: Wanted
 }
 
 /** Of a value that is there twice, the second is added to the first: that matters for lists only. */
-function isEntryWanted(reader: WireReader, entryEnd: number, wanted: WantedScalar): boolean {
+function isEntryWanted(reader: WireReader, entryEnd: number, wanted: WantedScalars): boolean {
   let isMatch = false;
   let isList = false;
   for (let end = reader.enterNext(entryValueTag, entryEnd); end !== undefined; ) {
@@ -105,7 +105,7 @@ function isEntryWanted(reader: WireReader, entryEnd: number, wanted: WantedScala
   return isMatch;
 }
 
-function isInList(reader: WireReader, listEnd: number, wanted: WantedScalar): boolean {
+function isInList(reader: WireReader, listEnd: number, wanted: WantedScalars): boolean {
   let isMatch = false;
   for (let end = reader.enterNext(elementTag, listEnd); end !== undefined && !isMatch; ) {
     while (reader.pos < end) isMatch = isScalarWanted(reader, reader.varint(), wanted);
@@ -116,18 +116,18 @@ function isInList(reader: WireReader, listEnd: number, wanted: WantedScalar): bo
 }
 
 /** Reads one kind of a google.protobuf.Value, whose tag has been read. */
-function isScalarWanted(reader: WireReader, next: number, wanted: WantedScalar): boolean {
+function isScalarWanted(reader: WireReader, next: number, wanted: WantedScalars): boolean {
   switch (next) {
     case nullTag:
       reader.varint();
-      return wanted.isNull === true;
+      return wanted.hasNull;
     case numberTag:
-      return reader.double() === wanted.number;
+      return wanted.numbers.includes(reader.double());
     case booleanTag:
-      return (reader.varint() !== 0) === wanted.boolean;
+      return wanted.booleans.includes(reader.varint() !== 0);
     case textTag: {
       const end = reader.enter();
-      const isMatch = wanted.text !== undefined && reader.isText(end, wanted.text);
+      const isMatch = isTextIn(reader, end, wanted.texts);
       reader.pos = end;
       return isMatch;
     }

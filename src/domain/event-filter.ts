@@ -12,8 +12,8 @@ export interface EventFilter {
   readonly values: readonly number[];
   readonly valueMin?: number | undefined;
   readonly valueMax?: number | undefined;
-  /** By name: what each has to equal, or contain. */
-  readonly properties: ReadonlyMap<string, PropertyScalar>;
+  /** By name: what each has to equal, or contain; any of them, and at least one. */
+  readonly properties: ReadonlyMap<string, readonly PropertyScalar[]>;
   /** When the event was stored: at this millisecond or later. */
   readonly receivedFromMs?: number | undefined;
   /** Before this millisecond. */

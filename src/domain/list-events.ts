@@ -3,7 +3,7 @@ import { callEnded } from "./call-end.ts";
 import type { Position } from "./cursor.ts";
 import { SluiceError } from "./errors.ts";
 import { callLimits } from "./event.ts";
-import type { EventFilter, FilterQuery } from "./event-filter.ts";
+import type { EventFilter, FilterQuery, PropertyScalar } from "./event-filter.ts";
 import { createMatcher } from "./match-event.ts";
 import { narrowFilter } from "./narrow-filter.ts";
 import type { Reader } from "./page-query.ts";
@@ -19,6 +19,8 @@ export interface ListQuery {
   readonly pageSize: number;
   /** Empty for the first page. */
   readonly pageToken: string;
+  /** Where the first page begins: behind this position, in the order. Default: at the order's beginning. */
+  readonly after?: Position | undefined;
 }
 
 /** One page of events, as they are stored. */
@@ -49,7 +51,7 @@ export function createListEvents(log: Pick<EventLog, "read">, pageTokens: PageTo
     const matches = createMatcher(filter);
     const { signal } = caller;
     const events: StoredEvent[] = [];
-    let after: Position | undefined = query.pageToken === "" ? undefined : pageTokens.open(scope, query.pageToken);
+    let after: Position | undefined = query.pageToken === "" ? query.after : pageTokens.open(scope, query.pageToken);
     let bytes = 0;
     // One more than fits, to tell a full last page from one that others follow.
     let wanted = pageSize + 1;
@@ -105,9 +107,15 @@ function filterScope(filter: EventFilter): unknown[] {
     toSet(filter.values),
     filter.valueMin,
     filter.valueMax,
-    [...filter.properties].sort(([a], [b]) => (a < b ? -1 : 1)),
+    [...filter.properties].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, scalars]) => [name, scalarScope(scalars)]),
     filter.receivedFromMs,
     filter.receivedUntilMs,
     filter.includeTest,
   ];
+}
+
+/** As JSON, since texts are not the numbers that they look like; one alone as itself, as earlier versions sealed it. */
+function scalarScope(scalars: readonly PropertyScalar[]): unknown {
+  const texts = toSet(scalars.map((scalar) => JSON.stringify(scalar)));
+  return texts.length === 1 ? scalars[0] : texts;
 }

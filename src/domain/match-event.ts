@@ -1,7 +1,8 @@
-import type { WantedScalar } from "./event-fields.ts";
+import type { WantedScalars } from "./event-fields.ts";
 import { hasIdentity, hasProperty, isTextAmong, readValue } from "./event-fields.ts";
 import type { EventFilter, PropertyScalar } from "./event-filter.ts";
 import type { StoredEvent } from "./ports.ts";
+import { toTextSet } from "./text-set.ts";
 import { WireReader } from "./wire-reader.ts";
 
 /** Says of stored events whether they match a filter, without decoding them: a fraction of a microsecond each. */
@@ -28,11 +29,11 @@ type FieldTest = (reader: WireReader) => boolean;
 function createTests({ names, identity, environments, values, ...filter }: EventFilter): FieldTest[] {
   const tests: FieldTest[] = [];
   if (names.length > 0) {
-    const texts = names.map(toUtf8);
+    const texts = toTextSet(names);
     tests.push((reader) => isTextAmong(reader, "name", texts));
   }
   if (environments.length > 0) {
-    const texts = environments.map(toUtf8);
+    const texts = toTextSet(environments);
     tests.push((reader) => isTextAmong(reader, "environment", texts));
   }
   const { valueMin, valueMax } = filter;
@@ -49,24 +50,33 @@ function createTests({ names, identity, environments, values, ...filter }: Event
     const id = toUtf8(identity.id);
     tests.push((reader) => hasIdentity(reader, kind, id));
   }
-  for (const [property, scalar] of filter.properties) {
+  for (const [property, scalars] of filter.properties) {
     const name = toUtf8(property);
-    const wanted = toWanted(scalar);
+    const wanted = toWanted(scalars);
     tests.push((reader) => hasProperty(reader, name, wanted));
   }
   return tests;
 }
 
 /** A string also stands for the number or boolean that is written so in JSON. */
-function toWanted(scalar: PropertyScalar): WantedScalar {
-  if (scalar === null) return { isNull: true };
-  if (typeof scalar === "number") return { number: scalar };
-  if (typeof scalar === "boolean") return { boolean: scalar };
-  const number = Number(scalar);
+function toWanted(scalars: readonly PropertyScalar[]): WantedScalars {
+  const texts: string[] = [];
+  const numbers = new Set<number>();
+  const booleans = new Set<boolean>();
+  for (const scalar of scalars) {
+    if (typeof scalar === "number") numbers.add(scalar);
+    if (typeof scalar === "boolean") booleans.add(scalar);
+    if (typeof scalar !== "string") continue;
+    texts.push(scalar);
+    const number = Number(scalar);
+    if (JSON.stringify(number) === scalar) numbers.add(number);
+    if (scalar === "true" || scalar === "false") booleans.add(scalar === "true");
+  }
   return {
-    text: toUtf8(scalar),
-    number: JSON.stringify(number) === scalar ? number : undefined,
-    boolean: scalar === "true" ? true : scalar === "false" ? false : undefined,
+    texts: toTextSet(texts),
+    numbers: [...numbers],
+    booleans: [...booleans],
+    hasNull: scalars.includes(null),
   };
 }
 

@@ -15,7 +15,7 @@ export function planLookups({ identity, properties, names }: EventFilter): Index
   const { ids } = planIndexes([...properties.keys()]);
   const [nameId = "", identityId = "", ...propertyIds] = ids;
   const ofProperties = [...properties.keys()].sort().map((property, i) => {
-    return toLookup(propertyIds[i] ?? "", propertyTerms(properties.get(property) ?? null));
+    return toLookup(propertyIds[i] ?? "", (properties.get(property) ?? []).flatMap(propertyTerms));
   });
   return [
     ...(identity === undefined ? [] : [toLookup(identityId, [identityTerm(identity)])]),

@@ -21,7 +21,7 @@ export function toFilterQuery(filter: EventFilter | undefined): FilterQuery {
     values,
     valueMin,
     valueMax,
-    properties: new Map(Object.entries(properties).map(([name, value]) => [name, toScalar(name, value)])),
+    properties: new Map(Object.entries(properties).map(([name, value]) => [name, [toScalar(name, value)]])),
     receivedFromMs: toMs("filter.receive_time_from", filter.receiveTimeFrom),
     receivedUntilMs: toMs("filter.receive_time_until", filter.receiveTimeUntil),
     includeTest,

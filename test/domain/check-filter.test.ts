@@ -8,8 +8,8 @@ import { arbitraryQuery, noFilter } from "../support/arbitrary-filters.ts";
 const wide = "🛝";
 const lone = "\ud800";
 
-function properties(...entries: [string, PropertyScalar][]): Partial<FilterQuery> {
-  return { properties: new Map(entries) };
+function properties(...entries: [string, ...PropertyScalar[]][]): Partial<FilterQuery> {
+  return { properties: new Map(entries.map(([name, ...scalars]) => [name, scalars])) };
 }
 
 function manyProperties(count: number): Partial<FilterQuery> {
@@ -38,6 +38,8 @@ describe("checkFilter", () => {
     ["16 properties", manyProperties(16)],
     ["the longest property", properties([wide.repeat(256), wide.repeat(1024)])],
     ["every kind of scalar", properties(["a", ""], ["b", 0], ["c", false], ["d", null])],
+    ["every kind of scalar of one property", properties(["a", "", 0, false, null])],
+    ["100 scalars of each property", properties(["a", ...Array(100).fill("1")], ["b", ...Array(100).fill(1)])],
     ["an empty range of receive times", { receivedFromMs: 5, receivedUntilMs: 5 }],
   ])("takes %s", (_, filter) => {
     expect(faultOf(filter)).toBeUndefined();
@@ -72,9 +74,20 @@ describe("checkFilter", () => {
     ["a text of 1,025 characters", properties(["orderId", wide.repeat(1025)]), 'filter.properties["orderId"]'],
     ["a text that is no Unicode", properties(["orderId", lone]), 'filter.properties["orderId"]'],
     ["a property that is not finite", properties(["a", 1], ["b", Number.NaN]), 'filter.properties["b"]'],
+    ["101 scalars of a property", properties(["a", 1], ["b", ...Array(101).fill(1)]), 'filter.properties["b"]'],
+    ["a property without a scalar", properties(["a", 1], ["b"]), 'filter.properties["b"]'],
+    ["a text of 1,025 characters, behind others", properties(["a", "1", wide.repeat(1025)]), 'filter.properties["a"]'],
+    ["a scalar that is not finite, behind others", properties(["a", "1", 1, Infinity]), 'filter.properties["a"]'],
     ["an end before the start", { receivedFromMs: 5, receivedUntilMs: 4 }, "filter.receive_time_until"],
   ])("refuses %s", (_, filter, field) => {
     expect(faultOf(filter)).toMatchObject({ reason: "FILTER_INVALID", violations: [{ field }] });
+  });
+
+  it.each([
+    ["values", { values: Array(101).fill(1) }],
+    ["scalars of a property", properties(["a", ...Array(101).fill(1)])],
+  ])("says of too many %s how many there may be", (_, filter) => {
+    expect(faultOf(filter)).toMatchObject({ violations: [{ message: "has more than 100" }] });
   });
 
   it("cuts a path to what an error may carry", () => {

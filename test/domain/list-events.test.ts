@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { isBefore } from "../../src/domain/cursor.ts";
 import { SluiceError } from "../../src/domain/errors.ts";
 import type { EventFilter, FilterQuery, PropertyScalar } from "../../src/domain/event-filter.ts";
 import type { ListEvents, ListQuery } from "../../src/domain/list-events.ts";
@@ -25,8 +26,8 @@ const everything: ListQuery = { filter: noFilter, order: "newest-first", pageSiz
 
 type AnyQuery = Partial<FilterQuery> & Partial<Omit<ListQuery, "filter">>;
 
-function toQuery({ order = "newest-first", pageSize = 0, pageToken = "", ...filter }: AnyQuery): ListQuery {
-  return { filter: { ...noFilter, ...filter }, order, pageSize, pageToken };
+function toQuery({ order = "newest-first", pageSize = 0, pageToken = "", after, ...filter }: AnyQuery): ListQuery {
+  return { filter: { ...noFilter, ...filter }, order, pageSize, pageToken, after };
 }
 
 function setUp(options: FakeLogOptions = {}) {
@@ -60,6 +61,8 @@ async function listPages(
     const page = await listEvents(caller, { ...query, pageToken });
     pages.push([...page.events]);
     if (page.nextPageToken === "") return pages;
+    // Else a test that fails would not end.
+    if (pages.length > 1000) throw new Error("the pages come to no end");
     pageToken = page.nextPageToken;
     await meanwhile();
   }
@@ -115,6 +118,71 @@ describe("createListEvents", () => {
       );
     },
   );
+
+  it("begins behind a position, of an event or of none, and pages on from there as ever", async () => {
+    let afterCount = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(arbitraryInit, { minLength: 1, maxLength: 40, size: "max" }),
+        // One part of a filter at a time, or hardly anything would match.
+        fc
+          .tuple(arbitraryQuery(firstMs, 40), fc.constantFrom("names", "properties", "receivedUntilMs", "identity"))
+          .map(([filter, part]) => ({ ...noFilter, includeTest: true, [part]: filter[part] })),
+        order,
+        pageSize,
+        fc.integer({ min: -1, max: 15 }),
+        fc.nat(3),
+        async (inits, filterQuery, order, pageSize, msOffset, seq) => {
+          const { log, project, caller, listEvents, store } = setUp({ readMax: 7 });
+          await store(inits);
+          const filter = narrowFilter(filterQuery, caller);
+          const stored = log.stored(project);
+          const after = { epoch: stored[0]?.position.epoch ?? "", ms: firstMs + msOffset, seq };
+          const behind = stored.filter(({ position }) =>
+            order === "oldest-first" ? isBefore(after, position) : isBefore(position, after),
+          );
+          const query: ListQuery = { filter: filterQuery, order, pageSize, pageToken: "" };
+
+          const pages = await listPages(listEvents, caller, { ...query, after });
+
+          expect(pages.flat()).toEqual(answerOf(behind, filter, order));
+          expect(pages.slice(0, -1).every((page) => page.length === (pageSize || 20))).toBe(true);
+          afterCount += pages.flat().length;
+          // The token alone says where to go on: it is good without the position, too.
+          const { nextPageToken: pageToken } = await listEvents(caller, { ...query, after });
+          if (pageToken === "") return;
+          expect((await listEvents(caller, { ...query, pageToken })).events).toEqual(pages[1]);
+        },
+      ),
+      { numRuns: 200 },
+    );
+    // Else it would show little.
+    expect(afterCount).toBeGreaterThan(500);
+  });
+
+  it("goes on from a page token, whatever position is with it", async () => {
+    const { log, project, store, list } = setUp();
+    await store(Array.from({ length: 6 }, () => ({})));
+    const stored = log.stored(project);
+    const { nextPageToken: pageToken } = await list({ pageSize: 2 });
+
+    expect((await list({ pageToken, after: stored[0]?.position })).events).toEqual(stored.slice(0, 4).reverse());
+  });
+
+  it.each([
+    ["of another data set", { epoch: "other-epoch-" }, 0],
+    ["from before what is kept", {}, 5],
+  ])("says that a position %s has expired", async (_, other, trimmedCount) => {
+    const { log, project, store, list } = setUp();
+    await store(Array.from({ length: 9 }, () => ({})));
+    const [first] = log.stored(project);
+    if (first === undefined) throw new Error("nothing is stored");
+    log.trim(project, trimmedCount);
+
+    await expect(list({ order: "oldest-first", after: { ...first.position, ...other } })).rejects.toMatchObject({
+      reason: "CURSOR_EXPIRED",
+    });
+  });
 
   it("never seeks what is out of the range of receive times", async () => {
     const { log, list, store } = setUp();
@@ -210,13 +278,16 @@ describe("createListEvents", () => {
     values: [1, 10, 2],
     valueMin: 1,
     valueMax: 10,
-    properties: new Map<string, PropertyScalar>([
-      ["status", 404],
-      ["ok", true],
+    properties: new Map<string, PropertyScalar[]>([
+      ["status", [404, 500, "gone"]],
+      ["ok", [true]],
     ]),
     receivedFromMs: firstMs - 1,
     receivedUntilMs: firstMs + 9,
   };
+  const withProperty = (name: string, ...scalars: PropertyScalar[]): AnyQuery => ({
+    properties: new Map([...(full.properties ?? []), [name, scalars]]),
+  });
   const matching: EventInit = {
     name: "click",
     identities: { user: "1" },
@@ -237,8 +308,13 @@ describe("createListEvents", () => {
     ["another least value", { valueMin: 0 }],
     ["no least value", { valueMin: undefined }],
     ["another greatest value", { valueMax: 11 }],
-    ["another property", { properties: new Map([...(full.properties ?? []), ["p", null]]) }],
-    ["a property of another type", { properties: new Map([...(full.properties ?? []), ["status", "404"]]) }],
+    ["another property", withProperty("p", null)],
+    ["a property of another type", withProperty("ok", "true")],
+    ["one of a property's scalars of another type", withProperty("status", "404", 500, "gone")],
+    ["a scalar less", withProperty("status", 404, 500)],
+    ["only one of the scalars", withProperty("status", 404)],
+    ["a scalar more", withProperty("ok", true, false)],
+    ["the scalars' JSON as a text", withProperty("status", JSON.stringify(['"gone"', "404", "500"]))],
     ["no properties", { properties: new Map() }],
     ["another start", { receivedFromMs: firstMs }],
     ["another end", { receivedUntilMs: undefined }],
@@ -256,12 +332,30 @@ describe("createListEvents", () => {
     ["the names in another order, and twice", { names: ["view", "click", "view"] }],
     ["the values in another order, and twice", { values: [10, 2, 1, 2] }],
     ["the properties in another order", { properties: new Map([...(full.properties ?? [])].reverse()) }],
+    ["a property's scalars in another order, and twice", withProperty("status", "gone", 500, 404, 500)],
+    ["a property's only scalar twice", withProperty("ok", true, true)],
   ])("takes a page token with %s", async (_, other) => {
     const { store, list } = setUp();
     await store([matching, matching, matching]);
     const { nextPageToken: pageToken } = await list({ ...full, pageSize: 1 });
 
     expect((await list({ ...full, pageSize: 2, ...other, pageToken })).events).toHaveLength(2);
+  });
+
+  it("takes a page token from before a property could have several scalars", async () => {
+    const { log, project, store, list } = setUp();
+    await store([matching, matching, matching]);
+    const properties = [
+      ["ok", true],
+      ["status", 404],
+    ];
+    const parts = [["click", "view"], "user", "1", [], [1, 10, 2], 1, 10, properties, firstMs - 1, firstMs + 9, false];
+    const scope = JSON.stringify(["ListEvents", project.name, [], "newest-first", ...parts]);
+    const newest = log.stored(project).at(-1);
+    if (newest === undefined) throw new Error("nothing is stored");
+    const pageToken = createPageTokens(() => secret).seal(scope, newest.position);
+
+    expect((await list({ ...full, ...withProperty("status", 404), pageToken })).events).toHaveLength(2);
   });
 
   it("refuses a page token of another project, and of another secret", async () => {

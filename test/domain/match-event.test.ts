@@ -79,7 +79,8 @@ describe("createMatcher", () => {
         for (const [key, json] of Object.entries(properties)) {
           if (typeof json === "object" && json !== null) continue;
           if (typeof json === "number" && !Number.isFinite(json)) continue;
-          expect(isFound({ properties: new Map([[key, json]]) })).toBe(true);
+          expect(isFound({ properties: new Map([[key, [json]]]) })).toBe(true);
+          expect(isFound({ properties: new Map([[key, ["no such text", -1.25, json]]]) })).toBe(true);
         }
       }),
     );
@@ -122,17 +123,52 @@ describe("createMatcher", () => {
     ["a", "an object with it", { p: { p: "a" } }, false],
     ["a", "it, of another property", { q: "a" }, false],
   ])("compares the property %j with %s", (wanted, _, properties, isExpected) => {
-    expect(isMatch({ properties: new Map([["p", wanted]]) }, { properties })).toBe(isExpected);
+    expect(isMatch({ properties: new Map([["p", [wanted]]]) }, { properties })).toBe(isExpected);
+    expect(isMatch({ properties: new Map([["p", ["b.", wanted, -7]]]) }, { properties })).toBe(isExpected);
+  });
+
+  it.each<[PropertyScalar[], JsonObject, boolean]>([
+    [["a", "b"], { p: "a" }, true],
+    [["a", "b"], { p: "b" }, true],
+    [["a", "b"], { p: "ab" }, false],
+    [["a", "b"], { p: "" }, false],
+    [["a", "a"], { p: "a" }, true],
+    [["a", 1], { p: 1 }, true],
+    [["a", 1], { p: "1" }, false],
+    [["2", 1], { p: 2 }, true],
+    [[1, "2", 3], { p: 3 }, true],
+    [[1, "2", 3], { p: 4 }, false],
+    [[false, true], { p: true }, true],
+    [["true", false], { p: true }, true],
+    [[false, null], { p: true }, false],
+    [[false, null], { p: null }, true],
+    [[1, "a"], { p: null }, false],
+    [[1, "a"], {}, false],
+    [["a", "b"], { p: ["c", "b"] }, true],
+    [["a", 1], { p: ["c", 1] }, true],
+    [["a", 1], { p: ["c", "1"] }, false],
+    [["a", "b"], { p: [["a"], { a: "b" }] }, false],
+    [["a", "b"], { q: "a" }, false],
+  ])("finds any of the scalars %j in %j", (wanted, properties, isExpected) => {
+    for (const scalars of [wanted, wanted.toReversed()]) {
+      expect(isMatch({ properties: new Map([["p", scalars]]) }, { properties })).toBe(isExpected);
+    }
+  });
+
+  it("finds no property that may equal nothing", () => {
+    expect(isMatch({ properties: new Map([["p", []]]) }, { properties: { p: null } })).toBe(false);
   });
 
   it("asks for every property", () => {
-    const properties = new Map<string, PropertyScalar>([
-      ["a", 1],
-      ["b", 2],
+    const properties = new Map<string, PropertyScalar[]>([
+      ["a", [1, 3]],
+      ["b", [2]],
     ]);
 
     expect(isMatch({ properties }, { properties: { b: 2, a: 1 } })).toBe(true);
+    expect(isMatch({ properties }, { properties: { b: 2, a: 3 } })).toBe(true);
     expect(isMatch({ properties }, { properties: { b: 2, a: 2 } })).toBe(false);
+    expect(isMatch({ properties }, { properties: { a: 1 } })).toBe(false);
   });
 
   it.each<[string, Partial<EventFilter>]>([
@@ -182,7 +218,7 @@ describe("createMatcher", () => {
       [field(1, "q"), ...values, field(1, "p")],
     ]) {
       const event = stored(join(encodeEvent({ name: "click" }), field(6, field(1, ...parts))));
-      for (const wanted of ["a", "b", 1, true, null]) {
+      for (const wanted of [["a"], ["b"], [1], [true], [null], ["a", 1], ["b", null], [true, "c", 1]]) {
         const filter: EventFilter = { ...everyEvent, properties: new Map([["p", wanted]]) };
 
         expect(createMatcher(filter)(event)).toBe(matchesDecoded(filter, event));
@@ -205,7 +241,7 @@ describe("createMatcher", () => {
       names: ["n".repeat(200)],
       environments: ["production"],
       values: [1],
-      properties: new Map([["p", 1]]),
+      properties: new Map([["p", ["1", 2, 1]]]),
     };
 
     expect(createMatcher(filter)(stored(bytes))).toBe(true);

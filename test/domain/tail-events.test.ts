@@ -348,8 +348,8 @@ describe("createTailEvents", () => {
   it.each<[string, Partial<FilterQuery>, readonly string[], boolean]>([
     ["for everything", {}, [], false],
     ["for a value", { values: [1] }, [], false],
-    ["for a property that has no index", { properties: new Map([["plan", "pro"]]) }, ["status"], false],
-    ["for a property that has one", { properties: new Map([["plan", "pro"]]) }, ["status", "plan"], true],
+    ["for a property that has no index", { properties: new Map([["plan", ["pro"]]]) }, ["status"], false],
+    ["for a property that has one", { properties: new Map([["plan", ["pro"]]]) }, ["status", "plan"], true],
     ["for a name", { names: ["rare"] }, [], true],
     ["for an identity", { identity: { kind: "user", id: "u" } }, [], true],
   ])(

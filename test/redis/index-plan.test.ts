@@ -32,7 +32,7 @@ describe("planIndexes", () => {
 });
 
 describe("servers whose settings differ about the indexes", () => {
-  const byOrder: EventFilter = { ...everyEvent, properties: new Map([["order", "1"]]) };
+  const byOrder: EventFilter = { ...everyEvent, properties: new Map([["order", ["1"]]]) };
   const range: ReadRange = { order: "oldest-first", countMax: 100, filter: byOrder };
 
   async function openTwo(first: readonly string[], second: readonly string[]) {

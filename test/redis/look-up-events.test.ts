@@ -36,9 +36,11 @@ const filters: fc.Arbitrary<EventFilter> = fc
       names: fc.subarray(["view", "click", "purchase", "absent"], { maxLength: 3 }),
       identity: fc.record({ kind: fc.constantFrom("visitor", "account"), id: fc.constantFrom("a", "b", "ü", "c") }),
       properties: fc
-        .dictionary(fc.constantFrom("page", "order", "other"), fc.constantFrom(...pages, 404, "page-39", true, null), {
-          maxKeys: 2,
-        })
+        .dictionary(
+          fc.constantFrom("page", "order", "other"),
+          fc.array(fc.constantFrom(...pages, 404, "page-39", "page-7", true, null), { minLength: 1, maxLength: 4 }),
+          { maxKeys: 2 },
+        )
         .map((entries) => new Map(Object.entries(entries))),
     },
     { requiredKeys: [] },
@@ -128,11 +130,13 @@ describe("EventLog.read, of what a filter lets through", () => {
     };
     expect(await countOf({ names: ["purchase"] })).toBe(20);
     expect(await countOf({ identity: { kind: "visitor", id: "7" } })).toBe(10);
-    expect(await countOf({ properties: new Map([["order", 77]]) })).toBe(1);
-    expect(await countOf({ properties: new Map([["order", "o-77"]]) })).toBe(1);
+    expect(await countOf({ properties: new Map([["order", [77]]]) })).toBe(1);
+    expect(await countOf({ properties: new Map([["order", ["o-77"]]]) })).toBe(1);
     // As text it is written as the number is.
-    expect(await countOf({ properties: new Map([["order", "77"]]) })).toBe(1);
-    expect(await countOf({ properties: new Map([["page", "77"]]) })).toBe(1000);
+    expect(await countOf({ properties: new Map([["order", ["77"]]]) })).toBe(1);
+    expect(await countOf({ properties: new Map([["order", [77, "o-77", "o-500", 901, "absent"]]]) })).toBe(3);
+    expect(await countOf({ properties: new Map([["order", Array.from({ length: 100 }, (_, i) => 7 * i)]]) })).toBe(100);
+    expect(await countOf({ properties: new Map([["page", ["77"]]]) })).toBe(1000);
   });
 
   it("passes over the records of what retention has removed", async () => {

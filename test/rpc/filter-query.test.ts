@@ -59,10 +59,10 @@ describe("toFilterQuery", () => {
       includeTest: true,
     });
     expect([...query.properties]).toEqual([
-      ["text", ""],
-      ["number", 0],
-      ["boolean", false],
-      ["nothing", null],
+      ["text", [""]],
+      ["number", [0]],
+      ["boolean", [false]],
+      ["nothing", [null]],
     ]);
   });
 

@@ -3,7 +3,7 @@ import { NullValue, timestampFromMs, type ValueSchema } from "@bufbuild/protobuf
 import type { EventFilterSchema } from "../../gen/sluice/v1/event_service_pb.ts";
 import type { FilterQuery, PropertyScalar } from "../../src/domain/event-filter.ts";
 
-/** A filter as a client sends it. */
+/** A filter as a client sends it. Throws for one that the contract cannot say: a property that may equal several. */
 export function toFilterMessage(query: FilterQuery): MessageInitShape<typeof EventFilterSchema> {
   const { names, identity, environment, values, valueMin, valueMax, properties, receivedFromMs, receivedUntilMs } =
     query;
@@ -14,14 +14,15 @@ export function toFilterMessage(query: FilterQuery): MessageInitShape<typeof Eve
     values: [...values],
     ...(valueMin !== undefined && { valueMin }),
     ...(valueMax !== undefined && { valueMax }),
-    properties: Object.fromEntries([...properties].map(([name, scalar]) => [name, toValue(scalar)])),
+    properties: Object.fromEntries([...properties].map(([name, scalars]) => [name, toValue(scalars)])),
     ...(receivedFromMs !== undefined && { receiveTimeFrom: timestampFromMs(receivedFromMs) }),
     ...(receivedUntilMs !== undefined && { receiveTimeUntil: timestampFromMs(receivedUntilMs) }),
     includeTest: query.includeTest,
   };
 }
 
-function toValue(scalar: PropertyScalar): MessageInitShape<typeof ValueSchema> {
+function toValue([scalar, ...others]: readonly PropertyScalar[]): MessageInitShape<typeof ValueSchema> {
+  if (scalar === undefined || others.length > 0) throw new Error("a property has one value in a message");
   if (scalar === null) return { kind: { case: "nullValue", value: NullValue.NULL_VALUE } };
   if (typeof scalar === "string") return { kind: { case: "stringValue", value: scalar } };
   if (typeof scalar === "number") return { kind: { case: "numberValue", value: scalar } };
