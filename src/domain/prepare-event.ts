@@ -2,6 +2,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import { countTerms } from "./count-terms.ts";
+import { encodeEvent } from "./encode-event.ts";
 import type { OfferedEvent } from "./event.ts";
 import { assignId, callLimits, eventLimits } from "./event.ts";
 import type { EventInspection } from "./inspect-event-bytes.ts";
@@ -55,8 +56,11 @@ function prepareDecoded(
   const breach = checkProjectRules(event, sender);
   if (breach !== undefined) return { ...rejectInvalid(event, breach.violation), reason: breach.reason };
 
-  const clean = sent !== undefined && inspection === "clean" ? sent : encodeStripped(event);
-  const bytes = event.environment === "" ? addEnvironment(clean, environmentFor(sender)) : clean;
+  const environment = event.environment === "" ? environmentFor(sender) : "";
+  const bytes =
+    sent !== undefined && inspection === "clean"
+      ? addEnvironment(sent, environment)
+      : encodeEvent(environment === "" ? event : { ...event, environment });
   if (bytes.length >= eventLimits.eventBytes) {
     return rejectInvalid(event, fault("", `is not smaller than ${eventLimits.eventBytes} bytes`));
   }
@@ -80,14 +84,8 @@ function rejectInvalid(event: Event, violation: RejectedEvent["violation"]): Rej
   };
 }
 
-/** The encoding of an event without an environment, with one: an encoding may be added to at its end. */
+/** The encoding of an event with an environment, if there is one to add: an encoding may be added to at its end. */
 function addEnvironment(bytes: Uint8Array, environment: string): Uint8Array {
   if (environment === "") return bytes;
   return Buffer.concat([bytes, toBinary(EventSchema, create(EventSchema, { environment }))]);
-}
-
-/** The event's encoding without what only the server may set, and without unknown fields. */
-function encodeStripped(event: Event): Uint8Array {
-  const { receiveTime: _, ...rest } = event;
-  return toBinary(EventSchema, { ...rest, cursor: "", entrance: "" }, { writeUnknownFields: false });
 }
