@@ -28,3 +28,15 @@ export function outcomeError(
       return new SluiceError("INTERNAL", "no outcome for an event");
   }
 }
+
+/**
+ * Of events of which none is stored, the one that a call should fail with, if some of them could be stored later. It
+ * must not look as if nothing was stored when one of them perhaps was.
+ */
+export function findKeptOut(outcomes: readonly EventOutcome[]): EventOutcome | undefined {
+  return (
+    outcomes.find((outcome) => outcome.kind === "failed" && outcome.error.reason === "OUTCOME_UNKNOWN") ??
+    outcomes.findLast(({ kind }) => kind === "failed") ??
+    outcomes.findLast(({ kind }) => kind === "throttled")
+  );
+}

@@ -5,7 +5,7 @@ import { checkEventCount } from "./event-count.ts";
 import type { Answer, OfferEventsDeps, PreparedEvent } from "./offer-events.ts";
 import { createOfferEvents } from "./offer-events.ts";
 import type { EventOutcome } from "./outcome.ts";
-import { outcomeError } from "./outcome-error.ts";
+import { findKeptOut, outcomeError } from "./outcome-error.ts";
 import type { AppendOptions } from "./ports.ts";
 import type { Caller } from "./project.ts";
 import type { Quota } from "./quota.ts";
@@ -104,10 +104,7 @@ export function createTrack(deps: TrackDeps): Track {
       const answer = await offer(caller, events, offers.prepare(caller, events), {});
       const { outcomes } = answer;
       if (outcomes.some(isAnswered)) return answer;
-      const keptOut =
-        outcomes.find(mayBeStored) ??
-        outcomes.findLast(({ kind }) => kind === "failed") ??
-        outcomes.findLast(isThrottled);
+      const keptOut = findKeptOut(outcomes);
       if (keptOut !== undefined) throw outcomeError(keptOut, undefined, answer);
       return answer;
     },
@@ -154,11 +151,6 @@ function isThrottled({ kind }: EventOutcome): boolean {
 
 function isStored(kind: EventOutcome["kind"]): boolean {
   return kind === "accepted" || kind === "duplicate";
-}
-
-/** A call must not fail as if nothing was stored when one of its events perhaps was. */
-function mayBeStored(outcome: EventOutcome): boolean {
-  return outcome.kind === "failed" && outcome.error.reason === "OUTCOME_UNKNOWN";
 }
 
 /** Whether storage has judged an event for good: such an answer must not be lost behind another's error. */
