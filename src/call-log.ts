@@ -1,16 +1,15 @@
 import type { Logger } from "pino";
-import type { ErrorReason } from "./domain/errors.ts";
 import type { EventOutcome } from "./domain/outcome.ts";
 
 /** One call that ended. Never holds a payload or a key. */
 export interface CallRecord {
   /** Such as `Track` or `ListEvents`. */
   readonly method: string;
-  /** How it came in: an entrance, or `http`. */
+  /** How it came in. */
   readonly entrance: string;
-  /** `OK`, or the name of the status code. */
+  /** `OK`, or the name of the status code; for a dialect, its number. */
   readonly code: string;
-  readonly reason?: ErrorReason;
+  readonly reason?: string;
   /** Of calls that have shown a key that opens one. */
   readonly project?: string;
   /** The name of that key. */
@@ -36,7 +35,7 @@ export interface CallLog {
 const failureLinesMax = 100;
 
 /** What a line each would tell nothing new of. Anyone can fail so as often as they like, without a key even. */
-const summedUp: ReadonlySet<ErrorReason | undefined> = new Set(["KEY_MISSING", "KEY_INVALID", "RATE_LIMITED"]);
+const summedUp: ReadonlySet<string | undefined> = new Set(["KEY_MISSING", "KEY_INVALID", "RATE_LIMITED"]);
 
 /** Calls that last until their caller, or the deadline that it set, ends them. */
 const endlessMethods: ReadonlySet<string> = new Set(["TailEvents", "Watch"]);
@@ -66,7 +65,7 @@ export function createCallLog(logger: Logger, summaryEveryMs = 1000): CallLog {
     record({ cause, durationMs, ...call }) {
       const { method, code, reason, project } = call;
       const line = { ...call, durationMs: Math.round(durationMs * 10) / 10 };
-      const level = code === "INTERNAL" ? "error" : "warn";
+      const level = code === "INTERNAL" || reason === "INTERNAL" ? "error" : "warn";
       if (isServed(call)) {
         count(calls, method);
         logger.debug(line, "call");

@@ -4,6 +4,7 @@ import { createProjects, developmentProject } from "./config/projects.ts";
 import { type WatchedProjects, watchProjects } from "./config/reload.ts";
 import { keepDevKey, type ServerConfig } from "./config/server-config.ts";
 import { createAccess } from "./domain/access.ts";
+import { SluiceError } from "./domain/errors.ts";
 import { createGetEvent } from "./domain/get-event.ts";
 import { createGetLimits } from "./domain/get-limits.ts";
 import { createListEvents } from "./domain/list-events.ts";
@@ -12,11 +13,12 @@ import { createRejectedRecorder } from "./domain/record-rejected.ts";
 import { createTailEvents } from "./domain/tail-events.ts";
 import { createTrack } from "./domain/track.ts";
 import { startHttpServer } from "./http/app.ts";
+import { dialects } from "./http/dialects.ts";
 import { lockDataFolder } from "./redis/embedded/data-folder-lock.ts";
 import { startEmbeddedRedis } from "./redis/embedded/embedded-redis.ts";
 import { openStorage, type Storage } from "./redis/storage.ts";
 import { createConnectRoutes } from "./rpc/connect-routes.ts";
-import { createEventHandlers, type EventHandlers } from "./rpc/event-service.ts";
+import { createEventHandlers, type EventHandlersDeps } from "./rpc/event-service.ts";
 import { startGrpcServer } from "./rpc/grpc-server.ts";
 import { createStartingHandlers } from "./rpc/starting-handlers.ts";
 import { createServing } from "./serving.ts";
@@ -54,6 +56,9 @@ export interface StartOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What the server does, for every entrance. */
+type Services = Omit<EventHandlersDeps, "shutdown">;
+
 const closeMs = {
   /** For calls in flight. Streams are cut as soon as storage has answered for what it has of them. */
   calls: 4000,
@@ -72,6 +77,7 @@ export async function startServer(
   const listeners: { close(graceMs: number): Promise<void> }[] = [];
   const closers: (() => Promise<void> | void)[] = [];
   let storage: Storage | undefined;
+  let services: Services | undefined;
   const serving = createServing(() => !shutdown.signal.aborted && storage?.isReachable() === true);
 
   async function close(): Promise<void> {
@@ -99,7 +105,15 @@ export async function startServer(
     const grpc = await startGrpcServer({ host, port: config.grpcPort, handlers, access, callLog, serving, tls });
     listeners.push(grpc);
     const calls = createConnectRoutes({ handlers, access, callLog, serving, shutdown: shutdown.signal });
-    const http = await startHttpServer({ host, port: config.httpPort, calls, serving, logger, tls });
+    const http = await startHttpServer({
+      host,
+      port: config.httpPort,
+      calls,
+      dialects: { dialects, services: startedServices, access, callLog, clock: systemClock },
+      serving,
+      logger,
+      tls,
+    });
     listeners.push(http);
 
     storage = await openStorage({
@@ -111,7 +125,8 @@ export async function startServer(
       signal,
     });
     closers.push(() => storage?.close(closeMs.drain));
-    handlers.start(createHandlers(storage, callLog));
+    services = createServices(storage, callLog);
+    handlers.start(createEventHandlers({ ...services, shutdown: shutdown.signal }));
     keepDevKey(config);
     serving.update();
     logger.info(
@@ -137,18 +152,22 @@ export async function startServer(
     };
   }
 
-  function createHandlers({ log, pageTokens, rejectedEvents }: Storage, callLog: CallLog): EventHandlers {
+  function createServices({ log, pageTokens, rejectedEvents }: Storage, callLog: CallLog): Services {
     const clock = systemClock;
     const onRejected = createRejectedRecorder({ rejectedEvents, clock, shutdown: shutdown.signal });
-    return createEventHandlers({
+    return {
       track: createTrack({ log, clock, onOutcomes: callLog.countOutcomes, onRejected }),
       listEvents: createListEvents(log, pageTokens),
       getEvent: createGetEvent(log),
       tailEvents: createTailEvents({ log, clock, shutdown: shutdown.signal }),
       listRejectedEvents: createListRejectedEvents(rejectedEvents, pageTokens),
       getLimits: createGetLimits(log),
-      shutdown: shutdown.signal,
-    });
+    };
+  }
+
+  function startedServices(): Services {
+    if (services === undefined) throw new SluiceError("STORAGE_UNAVAILABLE", "the server is starting");
+    return services;
   }
 
   async function startRedis(): Promise<string> {

@@ -1,12 +1,16 @@
-import { STATUS_CODES } from "node:http";
+import type { FastifyRequest } from "fastify";
 import { fastify } from "fastify";
 import type { Logger } from "pino";
 import type { ServingStatus } from "../domain/ports.ts";
 import type { TlsIdentity } from "../tls/tls-identity.ts";
+import { answerCors } from "./cors.ts";
+import type { DialectRoutesDeps } from "./dialect-routes.ts";
+import { addDialectRoutes, answerUnrouted } from "./dialect-routes.ts";
 import type { Listener } from "./listener.ts";
 import { listen } from "./listener.ts";
 import type { ListenerLimits } from "./listener-limits.ts";
 import { listenerLimits } from "./listener-limits.ts";
+import { statusText } from "./refusal.ts";
 import type { HttpRequest, HttpResponse } from "./request-guard.ts";
 
 /** Takes the requests that are remote calls, before any route is looked up. */
@@ -21,6 +25,7 @@ export interface HttpServerOptions {
   /** 0: any free port. */
   readonly port: number;
   readonly calls: CallRoutes;
+  readonly dialects: Omit<DialectRoutesDeps, "requestMs">;
   readonly serving: ServingStatus;
   readonly logger: Logger;
   /** With it, only connections over TLS are taken. */
@@ -29,27 +34,27 @@ export interface HttpServerOptions {
 }
 
 export interface HttpLimits extends ListenerLimits {
-  /** The largest body of a route that reads one and says nothing else. Default 1 MiB. */
-  readonly bodyBytes: number;
-  /** How long a route may take, its body's arrival included. Default 10 s. */
-  readonly handlerMs: number;
+  /** How long a request of a dialect may take, its body's arrival included. Default 10 s. */
+  readonly requestMs: number;
 }
 
-const limitDefaults: HttpLimits = { ...listenerLimits, bodyBytes: 1 << 20, handlerMs: 10_000 };
+const limitDefaults: HttpLimits = { ...listenerLimits, requestMs: 10_000 };
 
 /**
- * Serves everything on one port, over HTTP/1.1 and HTTP/2: remote calls, `/healthz` (200 while the process lives) and
- * `/readyz` (503 while the server cannot do its work). Throws StartError for a port that cannot be had.
+ * Serves everything on one port, over HTTP/1.1 and HTTP/2: remote calls, dialects, `/healthz` (200 while the process
+ * lives) and `/readyz` (503 while the server cannot do its work). Throws StartError for a port that cannot be had.
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<Listener> {
-  const { host, port, calls, serving, logger, tls } = options;
+  const { host, port, calls, dialects, serving, logger, tls } = options;
   const limits = { ...limitDefaults, ...options.limits };
   const app = fastify({
-    bodyLimit: limits.bodyBytes,
-    handlerTimeout: limits.handlerMs,
+    // A project's name in a path may be wrong, and is then to be told so.
+    routerOptions: { maxParamLength: 1024 },
     // Fastify's own answers to what it cannot route quote the path.
-    frameworkErrors: (error, _request, { raw }) => {
-      raw.writeHead(statusOf(error)).end();
+    frameworkErrors(error, request, reply) {
+      if (answerUnrouted(dialects.dialects, urlOf(request), reply, error) === undefined) {
+        reply.raw.writeHead(statusOf(error)).end();
+      }
     },
   });
 
@@ -62,12 +67,16 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Liste
     const isServing = serving.isServing();
     return reply.code(isServing ? 200 : 503).send({ status: isServing ? "ok" : "unavailable" });
   });
-  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ message: "Not Found" }));
+  app.setNotFoundHandler(
+    (request, reply) =>
+      answerUnrouted(dialects.dialects, urlOf(request), reply) ?? reply.code(404).send({ message: "Not Found" }),
+  );
   app.setErrorHandler((error, _request, reply) => {
     const status = statusOf(error);
     if (status >= 500) logger.error({ err: error }, "a request failed");
-    return reply.code(status).send({ message: STATUS_CODES[status] });
+    return reply.code(status).send({ message: statusText(status) });
   });
+  addDialectRoutes(app, { ...dialects, requestMs: limits.requestMs });
   await app.ready();
 
   const listener = await listen({
@@ -77,6 +86,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Liste
     logger,
     tls,
     onRequest(request, response) {
+      if (answerCors(request, response)) return;
       if (calls.accepts(request)) void calls.handle(request, response);
       else app.routing(request, response);
     },
@@ -88,6 +98,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Liste
       await app.close();
     },
   };
+}
+
+function urlOf({ raw }: FastifyRequest): string {
+  return raw.url ?? "";
 }
 
 /** Fastify's own errors say which status they stand for. */

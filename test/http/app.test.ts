@@ -4,6 +4,7 @@ import { StartError } from "../../src/domain/start-error.ts";
 import { startHttpServer } from "../../src/http/app.ts";
 import { captureLog } from "../support/captured-log.ts";
 import { data, headers, http2Preface } from "../support/http2-frames.ts";
+import { noDialects } from "../support/no-dialects.ts";
 import { openSocket } from "../support/open-socket.ts";
 import { testKey, useHttpServer } from "../support/use-http-server.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -203,7 +204,8 @@ describe("startHttpServer", () => {
     const calls = { accepts: () => false, handle: async () => {} };
     const serving = { isServing: () => true, subscribe: () => () => {} };
     const { logger } = captureLog();
-    const start = startHttpServer({ host: "127.0.0.1", port: server().port, calls, serving, logger });
+    const dialects = noDialects;
+    const start = startHttpServer({ host: "127.0.0.1", port: server().port, calls, dialects, serving, logger });
 
     await expect(start).rejects.toThrow(StartError);
     await expect(start).rejects.toThrow(

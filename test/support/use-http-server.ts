@@ -11,6 +11,7 @@ import type { TlsIdentity } from "../../src/tls/tls-identity.ts";
 import { captureLog } from "./captured-log.ts";
 import { newProject } from "./events.ts";
 import { type FakeEventHandlers, fakeEventHandlers, silentTail, storedEvent } from "./fake-event-handlers.ts";
+import { noDialects } from "./no-dialects.ts";
 import { testGrants } from "./test-keys.ts";
 import { useCrashWatch } from "./use-crash-watch.ts";
 import { waitUntil } from "./wait-until.ts";
@@ -68,6 +69,7 @@ export async function startTestServer(limits: TestLimits = {}): Promise<TestHttp
         inFlight--;
       },
     },
+    dialects: noDialects,
     serving: serving.status,
     logger: captureLog().logger,
     tls: limits.tls,
