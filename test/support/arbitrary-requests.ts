@@ -1,0 +1,348 @@
+import { gzipSync } from "node:zlib";
+import type { JsonValue } from "@bufbuild/protobuf";
+import fc from "fast-check";
+import type { Dialect, Endpoint } from "../../src/http/dialect.ts";
+
+/** A request to an endpoint of a dialect. */
+export interface DialectRequest {
+  readonly dialect: Dialect;
+  readonly endpoint: Endpoint;
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+/** Who sends requests. */
+export interface Sender {
+  readonly key: string;
+  readonly project: string;
+}
+
+const events = {
+  split: {
+    key: "Liam",
+    trafficTypeName: "user",
+    eventTypeId: "page_load",
+    value: 83.3,
+    environmentName: "production",
+    timestamp: 1_513_357_833_000,
+    properties: { package: "premium", admin: true, discount: 50, none: null },
+  },
+  bloomreach: {
+    customer_ids: { registered: "test@example.com", cookie: 17 },
+    properties: { total_price: 7.99, items: [{ sku: "a" }, 2, null] },
+    timestamp: "1614585422.5",
+    event_type: "purchase",
+  },
+} as const satisfies Record<string, JsonValue>;
+
+/** Of each endpoint that takes events, a body that it takes. */
+function validBody(endpoint: string, { key }: Sender): JsonValue {
+  switch (endpoint) {
+    case "split/events":
+      return events.split;
+    case "split/events/bulk":
+      return [events.split, events.split];
+    case "split/events/beacon":
+      return { entries: [events.split, events.split], token: key, sdk: "javascript-11.0.0" };
+    case "dx/events.track":
+      return {
+        name: "deploy",
+        timestamp: "1680723287",
+        email: "a@example.com",
+        github_username: null,
+        metadata: { color: "blue", tags: ["a", { b: 1 }] },
+        test_data: true,
+      };
+    case "bloomreach/customers/events":
+      return events.bloomreach;
+    case "bloomreach/batch":
+      return {
+        commands: [
+          { name: "customers/events", data: events.bloomreach, command_id: "1" },
+          { name: "system/time" },
+          { name: "customers", data: {} },
+        ],
+      };
+    case "oppizi/create":
+      return {
+        eventName: "Purchase",
+        value: 250,
+        userId: 17,
+        transactionId: "t-1",
+        coupon: null,
+        metadata: { orderId: 182_394, tags: ["a", 2, true] },
+      };
+    default:
+      throw new Error(`there is no body for ${endpoint}`);
+  }
+}
+
+const deep = 10_000;
+
+/** JSON that is seldom meant so, as text: much of it cannot be said by a value of ours. */
+const oddJson: fc.Arbitrary<string> = fc.oneof(
+  {
+    arbitrary: fc.constantFrom(
+      ...["1e400", "-1e400", "1e308", "5e-324", "-0", "9007199254740993", "123456789012345678901234567890", "-1"],
+      ...["null", "true", "false", "[]", "{}", '""', '" "', "[null]", '[["a"]]'],
+      ...['"\\ud800"', '"a\\udc00b"', '"\\u0000"', '"\\u0085"', '"\\ufeff"', '"NaN"', '"Infinity"', '"-1"', '"1e9"'],
+      ...['"2024-02-30T00:00:00Z"', '"9999-12-31T23:59:59Z"', '"+275760-09-13"', "99999999999999999999", '"0x10"'],
+      ...['{"__proto__":{"a":1}}', '{"__proto__":"a"}', '{"constructor":{"prototype":1}}', '{"toString":1}', '{"":1}'],
+      ...['{"\\ud800":1}', '{"\\u0000":1}', '{"a":1,"a":2}', '{"length":1e9}', '{"then":1}'],
+      ...[JSON.stringify("ü".repeat(300)), JSON.stringify("x".repeat(20_000))],
+      ...["[".repeat(deep) + "]".repeat(deep), `${'{"a":'.repeat(deep)}1${"}".repeat(deep)}`],
+      `[${"[".repeat(100)}1${"]".repeat(100)}]`,
+      `[${Array.from({ length: 2000 }, (_, i) => i).join()}]`,
+      `{${Array.from({ length: 400 }, (_, i) => `"k${i}":${i}`).join()}}`,
+    ),
+    weight: 4,
+  },
+  { arbitrary: fc.json({ stringUnit: "binary" }), weight: 1 },
+);
+
+const placeholder = "\uffff";
+
+/** A valid body with one thing changed in it, as text. */
+function nearMiss(valid: JsonValue): fc.Arbitrary<string> {
+  return fc
+    .record({
+      place: fc.nat(),
+      change: fc.constantFrom("replace", "replace", "delete", "rename", "add"),
+      json: oddJson,
+    })
+    .map(({ place, change, json }) => {
+      const root: { [name: string]: JsonValue } = { body: structuredClone(valid) };
+      const places = listPlaces(root);
+      const [parent, name] = places[place % places.length] ?? [root, "body"];
+      if (Array.isArray(parent)) parent[Number(name)] = placeholder;
+      else if (change === "add") parent.extra = placeholder;
+      else if (change === "replace") parent[name] = placeholder;
+      else {
+        if (change === "rename") parent[name.toUpperCase()] = parent[name] ?? null;
+        delete parent[name];
+      }
+      return JSON.stringify(root.body ?? null).replace(`"${placeholder}"`, () => json);
+    });
+}
+
+type Parent = JsonValue[] | { [name: string]: JsonValue };
+
+/** Every value in a parent, by its name or index there. */
+function listPlaces(parent: Parent): [Parent, string][] {
+  return Object.entries(parent).flatMap(([name, child]): [Parent, string][] => [
+    [parent, name],
+    ...(typeof child === "object" && child !== null ? listPlaces(child) : []),
+  ]);
+}
+
+const formText = fc.oneof(fc.string({ unit: "binary", maxLength: 8 }).map(toPercents), fc.string({ maxLength: 8 }));
+
+const form: fc.Arbitrary<string> = fc
+  .array(
+    fc.tuple(
+      fc.oneof(
+        fc.constantFrom("name", "timestamp", "email", "metadata", "metadata[a]", "metadata[__proto__]", "test_data"),
+        fc.constantFrom("__proto__", "__proto__[a]", "metadata[a][b]", "metadata[]", "[", "a[", "constructor"),
+        formText,
+      ),
+      fc.oneof(
+        fc.constantFrom("deploy", "1680723287", "a@example.com", "true", "%", "%zz", "%ff", "+"),
+        formText,
+        oddJson,
+      ),
+    ),
+    { maxLength: 8 },
+  )
+  .map((pairs) => pairs.map(([name, value]) => `${name}=${value}`).join("&"));
+
+/** A lone surrogate has no percents. */
+function toPercents(text: string): string {
+  return encodeURIComponent(text.toWellFormed());
+}
+
+function bodyText(endpoint: Endpoint, sender: Sender): fc.Arbitrary<string> {
+  const texts = [
+    { arbitrary: oddJson, weight: 2 },
+    { arbitrary: form, weight: 2 },
+    { arbitrary: fc.string({ unit: "binary" }), weight: 1 },
+    { arbitrary: fc.constantFrom("", " ", "{", "[1,]", "nul", "\ufeff{}", '{"a":1}{"b":2}'), weight: 1 },
+  ];
+  if (endpoint.kind !== "track") return fc.oneof(...texts);
+  const valid = validBody(endpoint.name, sender);
+  return fc.oneof(
+    { arbitrary: fc.constant(JSON.stringify(valid)), weight: 2 },
+    { arbitrary: nearMiss(valid), weight: 14 },
+    ...texts,
+  );
+}
+
+/** How a text becomes a body, and what the request says of that. */
+const packings: readonly ((text: string) => { body: Buffer; encoding?: string })[] = [
+  (text) => ({ body: gzipSync(text), encoding: "gzip" }),
+  (text) => ({ body: gzipSync(text).subarray(0, -9), encoding: "gzip" }),
+  (text) => ({ body: Buffer.from(text), encoding: "gzip" }),
+  (text) => ({ body: gzipSync(text) }),
+  (text) => ({ body: Buffer.from(text), encoding: "br" }),
+  (text) => ({ body: Buffer.from(text, "utf16le") }),
+  (text) => ({ body: Buffer.from(text, "latin1") }),
+];
+
+const packing = fc.oneof(
+  {
+    arbitrary: fc.constant((text: string): { body: Buffer; encoding?: string } => ({ body: Buffer.from(text) })),
+    weight: 12,
+  },
+  { arbitrary: fc.constantFrom(...packings), weight: 5 },
+);
+
+/** What HTTP lets a header say. */
+const headerText = fc.string({
+  unit: fc.integer({ min: 0x20, max: 0xff }).map((code) => (code === 0x7f ? " " : String.fromCharCode(code))),
+});
+
+function authorization({ key }: Sender): fc.Arbitrary<string | undefined> {
+  const basic = (text: string) => `Basic ${Buffer.from(text).toString("base64")}`;
+  return fc.oneof(
+    { arbitrary: fc.constantFrom(`Bearer ${key}`, `bearer ${key}`), weight: 20 },
+    {
+      arbitrary: fc.constantFrom(
+        ...[undefined, "", "Bearer", "Bearer ", `Bearer  ${key} x`, "Basic", "Basic !", basic(""), basic(":")],
+        ...[basic(`id:${key}`), basic(key), basic("\ud800:\0"), `Token ${key}`, "Token", "Digest a=b", key],
+      ),
+      weight: 4,
+    },
+    {
+      arbitrary: fc.tuple(fc.constantFrom("Bearer", "Basic", "Token", ""), headerText).map((parts) => parts.join(" ")),
+      weight: 2,
+    },
+  );
+}
+
+const contentType = fc.oneof(
+  { arbitrary: fc.constant("application/json"), weight: 6 },
+  {
+    arbitrary: fc.constantFrom(
+      ...[
+        undefined,
+        "",
+        "text/plain",
+        "text/plain;charset=UTF-8",
+        "application/x-www-form-urlencoded",
+        "APPLICATION/JSON",
+      ],
+      ...[
+        "application/json; charset=utf-16",
+        "multipart/form-data; boundary=x",
+        "application/octet-stream",
+        ";",
+        "a/b/c",
+      ],
+    ),
+    weight: 4,
+  },
+  { arbitrary: headerText, weight: 1 },
+);
+
+const idempotencyKey = fc.oneof(
+  { arbitrary: fc.constant(undefined), weight: 6 },
+  { arbitrary: fc.constantFrom("", '""', '"a"', "a", "a".repeat(120), "a".repeat(121), "ü", "a/0", "\t"), weight: 2 },
+  { arbitrary: headerText, weight: 1 },
+);
+
+const queryText = fc.oneof(
+  formText.map(toPercents),
+  fc.constantFrom("", "%", "%zz", "%ff", "[]", "0", "1", "-1", "1e400"),
+);
+
+const query = fc.oneof(
+  { arbitrary: fc.constant(""), weight: 3 },
+  {
+    arbitrary: fc
+      .array(
+        fc.tuple(
+          fc.oneof(
+            fc.constantFrom(
+              "limit",
+              "startingAfter",
+              "eventName",
+              "value",
+              "metadata.a",
+              "metadata.",
+              "metadata.__proto__",
+            ),
+            fc.constantFrom("test_data", "access_token", "__proto__", "a[b]"),
+            queryText,
+          ),
+          queryText,
+        ),
+        { maxLength: 20 },
+      )
+      .map((pairs) => `?${pairs.map(([name, value]) => `${name}=${value}`).join("&")}`),
+    weight: 2,
+  },
+);
+
+/** Any request to an endpoint of a dialect that HTTP lets a client send, most of them nearly right. */
+export function arbitraryRequest(dialect: Dialect, sender: Sender): fc.Arbitrary<DialectRequest> {
+  return fc.constantFrom(...dialect.endpoints).chain((endpoint) =>
+    fc
+      .record({
+        method: fc.oneof(
+          { arbitrary: fc.constant(endpoint.method), weight: 12 },
+          {
+            arbitrary: fc.constantFrom(
+              ...[
+                "GET",
+                "POST",
+                "PUT",
+                "PATCH",
+                "DELETE",
+                "HEAD",
+                "OPTIONS",
+                "TRACE",
+                "PROPFIND",
+                "QUERY",
+                "SUBSCRIBE",
+              ],
+            ),
+            weight: 1,
+          },
+        ),
+        project: fc.oneof(
+          { arbitrary: fc.constant(sender.project), weight: 12 },
+          { arbitrary: fc.constantFrom("other", "a%2Fb", "%00", "%20", "__proto__", "*", "a".repeat(500)), weight: 1 },
+        ),
+        query,
+        text: bodyText(endpoint, sender),
+        packing,
+        authorization: authorization(sender),
+        contentType,
+        idempotencyKey,
+        origin: fc.constantFrom(undefined, undefined, undefined, "https://example.com", "null"),
+      })
+      .map((parts) => {
+        const { body, encoding } = parts.packing(parts.text);
+        const headers = {
+          authorization: parts.authorization,
+          "content-type": parts.contentType,
+          "content-encoding": encoding,
+          "idempotency-key": parts.idempotencyKey,
+          origin: parts.origin,
+          "content-length": body.length > 0 || endpoint.method === "POST" ? String(body.length) : undefined,
+        };
+        return {
+          dialect,
+          endpoint,
+          method: parts.method,
+          path: endpoint.path.replace(":projectToken", parts.project) + parts.query,
+          headers: Object.fromEntries(
+            Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+          ),
+          body,
+        };
+      }),
+  );
+}
