@@ -1,5 +1,6 @@
 import { measureIdMemory } from "./id-memory.ts";
 import { benchListEvents } from "./list-events.ts";
+import { benchSplitBulk } from "./split-bulk.ts";
 import type { Comparison } from "./support/compare.ts";
 import { startSubject } from "./support/subject.ts";
 import { benchTrack } from "./track.ts";
@@ -10,7 +11,8 @@ const subject = await startSubject();
 try {
   const comparisons = [];
   // TrackBatch stores the events that ListEvents then pages through.
-  for (const bench of [benchTrack, benchTrackBatch, benchListEvents]) comparisons.push(await bench(subject));
+  for (const bench of [benchTrack, benchTrackBatch, benchSplitBulk, benchListEvents])
+    comparisons.push(await bench(subject));
   const idBytes = await measureIdMemory(subject);
   console.table(Object.fromEntries(comparisons.map((comparison) => [comparison.work, toRow(comparison)])));
   console.log(`an id takes ${idBytes.toFixed(1)} bytes of Redis' memory, of a million in one generation`);

@@ -9,6 +9,7 @@ import { startProcess } from "./process.ts";
 export interface Subject {
   readonly server: MeasuredProcess;
   readonly grpcAddress: string;
+  readonly httpAddress: string;
   /** Of the development project, when it serves that. */
   readonly key: string;
   /** Of its Redis; the baselines use the same one. */
@@ -36,10 +37,12 @@ export async function startSubject({ projects, redisSocket }: SubjectOptions = {
     SLUICE_LOG_LEVEL: "error",
   });
   const grpcAddress = /http:\/\/(\S+) {3}gRPC\n/.exec(server.output)?.[1];
-  if (grpcAddress === undefined) throw new Error(`no gRPC address in: ${server.output}`);
+  const httpAddress = /http:\/\/(\S+) {3}Connect/.exec(server.output)?.[1];
+  if (grpcAddress === undefined || httpAddress === undefined) throw new Error(`no address in: ${server.output}`);
   return {
     server,
     grpcAddress,
+    httpAddress,
     key,
     redisSocket: redisSocket ?? join(dataDir, "redis.sock"),
     async stop() {
