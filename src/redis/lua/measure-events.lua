@@ -7,11 +7,12 @@
 
 -- With its end in front of the oldest entry, XREVRANGE would go through the whole stream.
 local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-local ms, seq = string.match(ARGV[1], '^%(?(%d+)-(%d+)$')
+local exclusive, ms, seq = string.match(ARGV[1], '^(%(?)(%d+)-(%d+)$')
 if oldest and ms then
   local oldest_ms, oldest_seq = string.match(oldest[1], '^(%d+)-(%d+)$')
   local behind_ms, behind_seq = tonumber(ms) - tonumber(oldest_ms), tonumber(seq) - tonumber(oldest_seq)
-  if behind_ms < 0 or behind_ms == 0 and behind_seq <= 0 then oldest = nil end
+  if exclusive ~= '' then behind_seq = behind_seq - 1 end
+  if behind_ms < 0 or behind_ms == 0 and behind_seq < 0 then oldest = nil end
 end
 if not oldest then return { 0, '', 0 } end
 local entries = redis.call('XREVRANGE', KEYS[1], ARGV[1], ARGV[2], 'COUNT', ARGV[3])

@@ -205,6 +205,15 @@ describe("indexing", () => {
     await expectWhole(indexed, "tags");
   });
 
+  it("builds the indexes of a single event", async () => {
+    const indexed = createIndexedProject(redis);
+    await indexed.addBare(["1-0"]);
+    await indexProperties(indexed, "status");
+    await indexAll(indexed);
+
+    await expectWhole(indexed, "status");
+  });
+
   it("ends the same wherever it is broken off, and whatever is appended, added or removed before it goes on", async () => {
     const arbitraryRun = fc.record({
       /** After how many steps it is broken off. */
