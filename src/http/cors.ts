@@ -48,7 +48,7 @@ export function answerCors(request: HttpRequest, response: HttpResponse): boolea
   }
   const asked = headers["access-control-request-headers"] ?? "";
   const isList = asked.length <= askedLengthMax && headerNames.test(asked);
-  response.setHeader("access-control-allow-methods", "GET, POST");
+  response.setHeader("access-control-allow-methods", "GET, POST, PUT");
   response.setHeader("access-control-allow-headers", isList ? asked : allowedHeaders);
   response.setHeader("access-control-max-age", String(rememberedSeconds));
   response.setHeader("vary", "access-control-request-headers");

@@ -98,7 +98,7 @@ describe.each<[string, Ask]>([
     expect(answer).toMatchObject({ status: 204, body: "" });
     expect(corsHeaders(answer)).toEqual({
       "access-control-allow-origin": "*",
-      "access-control-allow-methods": "GET, POST",
+      "access-control-allow-methods": "GET, POST, PUT",
       "access-control-allow-headers": asked,
       "access-control-max-age": "7200",
       vary: "access-control-request-headers",
