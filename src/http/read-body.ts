@@ -9,49 +9,48 @@ export interface ReadBodyOptions {
   /** Of the body, before and after it is inflated. */
   readonly bytesMax: number;
   readonly budget: BodyBudget;
+  /** Who takes it of the budget, of which nobody gets more than a share. */
+  readonly owner: unknown;
+  /** Whether the body may be gzip. */
+  readonly isGzipTaken: boolean;
   /** Ends the reading, not what is done with the body. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Reads the body of a request, inflates it if it is gzip, and hands it to `use`, whose result this is. The body counts
- * on the budget until `use` has settled, so keep no part of it. Who waits to be asked for it (`Expect: 100-continue`) is
- * asked.
+ * Reads the body of a request, inflates it if it is gzip, and hands it to `use`, whose result this is. The body, and
+ * what `use` takes on the lease, counts on the budget until `use` has settled, so keep no part of it. Who waits to be
+ * asked for it (`Expect: 100-continue`) is asked.
  *
- * Throws TOO_LARGE, before anything is read where the request says how much there is; OVERLOADED when the budget is
- * used up; MALFORMED for broken gzip; CALL_ENDED when the sender goes away; a RequestRefused of 415 for any other
- * encoding; and the signal's reason. The request stays open then, with what it still has: destroying it would take the
- * answer along.
+ * Throws TOO_LARGE, before anything is read where the request says how much there is; OVERLOADED when the budget or the
+ * owner's share of it is used up; MALFORMED for broken gzip; CALL_ENDED when the sender goes away; a RequestRefused of
+ * 415 for any other encoding, and for gzip where it is not taken; and the signal's reason. The request stays open then,
+ * with what it still has: destroying it would take the answer along.
  */
 export function readBody<T>(
   request: HttpRequest,
   response: HttpResponse,
   options: ReadBodyOptions,
-  use: (body: Buffer) => Promise<T>,
+  use: (body: Buffer, lease: BodyLease) => Promise<T>,
 ): Promise<T> {
-  const { bytesMax, budget, signal } = options;
-  return budget.run(async (lease) => {
+  const { bytesMax, budget, owner, isGzipTaken, signal } = options;
+  return budget.run(owner, async (lease) => {
     signal.throwIfAborted();
-    const isGzip = isGzipped(request);
+    const isGzip = isGzipped(request, isGzipTaken);
     const announced = announcedBytes(request);
     if (announced !== undefined && announced > bytesMax) throw tooLarge(bytesMax);
     if (request.aborted || request.destroyed) throw cutOff();
     if (request.headers.expect?.toLowerCase() === "100-continue") response.writeContinue();
-    const sent = await receive(request, announced, createCollector(lease, bytesMax, announced), signal);
-    if (!isGzip) return use(sent.bytes());
+    const sent = await receive(request, createCollector(lease, bytesMax, announced), signal);
+    if (!isGzip) return use(sent.bytes(), lease);
     const inflated = await inflate(sent.bytes(), lease, bytesMax, signal);
     sent.release();
-    return use(inflated);
+    return use(inflated, lease);
   });
 }
 
 /** Resolves with the collector once it has the whole body. */
-function receive(
-  request: HttpRequest,
-  announced: number | undefined,
-  collector: Collector,
-  signal: AbortSignal,
-): Promise<Collector> {
+function receive(request: HttpRequest, collector: Collector, signal: AbortSignal): Promise<Collector> {
   return new Promise((resolve, reject) => {
     function stop(): void {
       request.off("data", onData);
@@ -74,8 +73,8 @@ function receive(
       }
     }
     function onEnd(): void {
-      // Over HTTP/2, a request that is cancelled ends like any other.
-      if (request.aborted || (announced !== undefined && collector.size() < announced)) onCut();
+      // Over HTTP/2, a request that is cancelled ends like any other. One short of its length never gets here.
+      if (request.aborted) onCut();
       else {
         stop();
         resolve(collector);
@@ -118,13 +117,12 @@ async function inflate(sent: Buffer, lease: BodyLease, bytesMax: number, signal:
 interface Collector {
   /** Throws TOO_LARGE or OVERLOADED. */
   add(piece: Buffer): void;
-  size(): number;
   bytes(): Buffer;
   release(): void;
 }
 
-/** Of a buffer, unless less is expected. */
-const firstBytes = 64 * 1024;
+/** Of a buffer, unless less is expected: a byte, after which nothing comes, must not hold much. */
+const firstBytes = 2048;
 
 function createCollector(lease: BodyLease, bytesMax: number, announced: number | undefined): Collector {
   const expected = announced ?? bytesMax;
@@ -154,7 +152,6 @@ function createCollector(lease: BodyLease, bytesMax: number, announced: number |
       }
       filled = size;
     },
-    size: () => filled,
     bytes: () => (filled === buffer.length ? buffer : buffer.subarray(0, filled)),
     release() {
       lease.release(buffer.length);
@@ -164,12 +161,15 @@ function createCollector(lease: BodyLease, bytesMax: number, announced: number |
   };
 }
 
-/** Throws a RequestRefused for an encoding that is not understood. */
-function isGzipped({ headers }: HttpRequest): boolean {
+/** Throws a RequestRefused for an encoding that is not taken. */
+function isGzipped({ headers }: HttpRequest, isGzipTaken: boolean): boolean {
   const encoding = headers["content-encoding"]?.trim().toLowerCase() ?? "";
-  if (encoding === "gzip" || encoding === "x-gzip") return true;
   if (encoding === "" || encoding === "identity") return false;
-  throw new RequestRefused(415, "UNSUPPORTED_MEDIA_TYPE", "the content-encoding is not supported; gzip is");
+  if (isGzipTaken && (encoding === "gzip" || encoding === "x-gzip")) return true;
+  const message = isGzipTaken
+    ? "the content-encoding is not supported; gzip is"
+    : "the body must not have a content-encoding here";
+  throw new RequestRefused(415, "UNSUPPORTED_MEDIA_TYPE", message);
 }
 
 function announcedBytes({ headers }: HttpRequest): number | undefined {

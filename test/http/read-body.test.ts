@@ -3,18 +3,17 @@ import { getEventListeners } from "node:events";
 import { type IncomingMessage, request as requestHttp1 } from "node:http";
 import { connect } from "node:http2";
 import type { Duplex } from "node:stream";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type BodyBudget, createBodyBudget } from "../../src/http/body-budget.ts";
+import { type BodyBudget, type BodyLease, createBodyBudget } from "../../src/http/body-budget.ts";
 import { type Listener, listen } from "../../src/http/listener.ts";
 import { listenerLimits } from "../../src/http/listener-limits.ts";
 import { readBody } from "../../src/http/read-body.ts";
 import { toRefusal } from "../../src/http/refusal.ts";
 import type { HttpRequest } from "../../src/http/request-guard.ts";
 import { captureLog } from "../support/captured-log.ts";
+import { collectGarbage } from "../support/collect-garbage.ts";
 import { cancel, data, headers, http2Preface } from "../support/http2-frames.ts";
 import { openSocket } from "../support/open-socket.ts";
 import { useCrashWatch } from "../support/use-crash-watch.ts";
@@ -23,13 +22,19 @@ import { waitUntil } from "../support/wait-until.ts";
 const bytesMax = 256 * 1024;
 const plenty = 64 << 20;
 
+/** A budget of which one owner gets so much. */
+const budgetOfShares = (bytes: number) => createBodyBudget(4 * bytes);
+
 useCrashWatch();
 
 let listener: Listener;
 let budget: BodyBudget;
+/** Whose bodies they are, one after the other; without an end. */
+let owners: Iterator<string, string>;
+let isGzipTaken: boolean;
 let aborter: AbortController;
 /** What is done with a body; its result is the answer. */
-let use: (body: Buffer) => Promise<Uint8Array>;
+let use: (body: Buffer, lease: BodyLease) => Promise<Uint8Array>;
 /** What the server waits for before it reads. */
 let gate: Promise<unknown>;
 /** The requests that came, and how reading them failed. */
@@ -47,9 +52,9 @@ beforeAll(async () => {
     async onRequest(request, response) {
       requests.push(request);
       await gate;
-      const options = { bytesMax, budget, signal: aborter.signal };
+      const options = { bytesMax, budget, owner: owners.next().value, isGzipTaken, signal: aborter.signal };
       try {
-        response.end(await readBody(request, response, options, (body) => use(body)));
+        response.end(await readBody(request, response, options, (body, lease) => use(body, lease)));
       } catch (thrown) {
         failures.push(thrown);
         pauses.push(request.isPaused());
@@ -62,6 +67,8 @@ beforeAll(async () => {
 });
 beforeEach(() => {
   budget = createBodyBudget(plenty);
+  owners = repeat("shop");
+  isGzipTaken = true;
   aborter = new AbortController();
   use = async (body) => body;
   gate = Promise.resolve();
@@ -70,6 +77,10 @@ beforeEach(() => {
   pauses = [];
 });
 afterAll(() => listener.close(0));
+
+function* repeat(...texts: readonly [string, ...string[]]): Generator<string, string> {
+  for (let i = 0; ; i++) yield texts[i % texts.length] ?? texts[0];
+}
 
 interface Sent {
   readonly headers?: Readonly<Record<string, string>>;
@@ -188,6 +199,21 @@ describe.each<[string, Send]>([
     },
   );
 
+  it.each(["gzip", "x-gzip", "br"])("in %s is refused before it has come, where none may be", async (encoding) => {
+    isGzipTaken = false;
+    const answer = await send({ headers: { "content-encoding": encoding, "content-length": "9" }, isOpen: true });
+
+    expect(answer).toEqual(refused(415, "UNSUPPORTED_MEDIA_TYPE"));
+  });
+
+  it("that is not encoded may say so, where no other may be", async () => {
+    isGzipTaken = false;
+    const body = Buffer.from("{}");
+
+    expect(await send(withLength(body, { "content-encoding": "identity" }))).toEqual({ status: 200, body });
+    expect(await send(withLength(body))).toEqual({ status: 200, body });
+  });
+
   it("that says it is too large is refused before it has come", async () => {
     const headers = { "content-length": String(bytesMax + 1) };
 
@@ -212,7 +238,7 @@ describe.each<[string, Send]>([
   it("that inflates to a thousand times its size is refused, and takes no more room than one that may", async () => {
     const bomb = gzipSync(Buffer.alloc(100 << 20));
     expect(bomb.length).toBeLessThan(bytesMax);
-    budget = createBodyBudget(4 * bytesMax);
+    budget = budgetOfShares(4 * bytesMax);
 
     expect(await send(withLength(bomb, gzip))).toEqual(refused(413, "TOO_LARGE"));
   });
@@ -229,7 +255,7 @@ describe.each<[string, Send]>([
 
   it("is refused when the budget has no room for it, and read when there is room again", async () => {
     const body = Buffer.alloc(100_000);
-    budget = createBodyBudget(350_000);
+    budget = budgetOfShares(350_000);
     const { promise: wait, resolve: go } = Promise.withResolvers<void>();
     let held = 0;
     use = async (bytes) => {
@@ -247,6 +273,47 @@ describe.each<[string, Send]>([
     await Promise.all(first);
     expect(await send({ pieces: [body] })).toEqual({ status: 200, body });
     expect(await send(withLength(gzipSync(body), gzip))).toEqual({ status: 200, body });
+  });
+
+  it("is read while another owner has its share", async () => {
+    const body = Buffer.alloc(100_000);
+    budget = budgetOfShares(350_000);
+    owners = repeat("greedy", "greedy", "modest");
+    const { promise: wait, resolve: go } = Promise.withResolvers<void>();
+    let held = 0;
+    use = async (bytes, lease) => {
+      if (++held > 1) return bytes;
+      lease.take(200_000);
+      await wait;
+      return bytes;
+    };
+    const first = send(withLength(body));
+    await waitUntil(() => held === 1);
+
+    expect(await send(withLength(body))).toEqual(refused(503, "OVERLOADED"));
+    expect(await send(withLength(body))).toEqual({ status: 200, body });
+
+    go();
+    expect(await first).toEqual({ status: 200, body });
+  });
+
+  it.each<[string, Sent]>([
+    ["was sent", withLength(Buffer.from("{}"))],
+    ["was inflated", withLength(gzipSync("{}"), gzip)],
+  ])("that %s shares its room with what is made of it, until that is over", async (_, sent) => {
+    budget = budgetOfShares(200_000);
+    use = async (body, lease) => {
+      lease.take(150_000);
+      lease.take(50_000);
+      return body;
+    };
+
+    expect(await send(sent)).toEqual(refused(503, "OVERLOADED"));
+    use = async (body, lease) => {
+      lease.take(150_000);
+      return body;
+    };
+    for (let i = 0; i < 2; i++) expect(await send(sent)).toEqual({ status: 200, body: Buffer.from("{}") });
   });
 
   it("that comes in one piece is not copied", async () => {
@@ -271,23 +338,23 @@ describe.each<[string, Send]>([
   });
 
   it("takes some of the budget to be inflated, however small it is", async () => {
-    budget = createBodyBudget(100_000);
+    budget = budgetOfShares(100_000);
 
     expect(await send(withLength(gzipSync("{}"), gzip))).toEqual(refused(503, "OVERLOADED"));
   });
 
   it("takes no more of the budget than its buffers while it grows", async () => {
-    budget = createBodyBudget(1.5 * bytesMax);
+    budget = budgetOfShares(1.5 * bytesMax);
     const pieces = Array.from({ length: 32 }, () => Buffer.alloc(bytesMax / 32));
 
     expect((await send({ pieces })).status).toBe(200);
   });
 
   it("takes no more of the budget than what it was inflated to while it is used", async () => {
-    budget = createBodyBudget(4 * bytesMax);
+    budget = budgetOfShares(4 * bytesMax);
     const body = randomBytes(bytesMax / 2);
     use = (bytes) =>
-      budget.run(async (lease) => {
+      budget.run("shop", async (lease) => {
         lease.take(4 * bytesMax - body.length);
         return bytes;
       });
@@ -296,14 +363,17 @@ describe.each<[string, Send]>([
   });
 
   it("gives back its room whatever becomes of it", async () => {
-    budget = createBodyBudget(4 * bytesMax);
+    budget = budgetOfShares(4 * bytesMax);
     const body = Buffer.alloc(bytesMax);
     const odd = [
       withLength(gzipSync(body).subarray(0, -1), gzip),
       withLength(gzipSync(Buffer.alloc(bytesMax + 1)), gzip),
       { pieces: [body, body], isOpen: true },
     ];
-    use = () => Promise.reject(new Error("no use for it"));
+    use = (_, lease) => {
+      lease.take(2 * bytesMax);
+      return Promise.reject(new Error("no use for it"));
+    };
     for (let i = 0; i < 3; i++) {
       for (const sent of odd) expect((await send(sent)).status).toBeLessThan(500);
       expect(await send(withLength(gzipSync(body), gzip))).toEqual(refused(500, "INTERNAL"));
@@ -339,8 +409,8 @@ describe.each<[string, Send]>([
     // The inflated bytes are the second that are counted, after those that came.
     let taken = 0;
     budget = {
-      run: (work) =>
-        run((lease) =>
+      run: (owner, work) =>
+        run(owner, (lease) =>
           work({
             ...lease,
             take(count) {
@@ -386,11 +456,8 @@ describe("a body byte by byte", () => {
   const count = 200_000;
 
   it("takes no more memory than its bytes", async () => {
-    setFlagsFromString("--expose-gc");
-    const collectGarbage: unknown = runInNewContext("gc");
-    if (typeof collectGarbage !== "function") throw new Error("there is no gc");
-    const heapUsed = () => {
-      collectGarbage();
+    const heapUsed = async () => {
+      await collectGarbage();
       return process.memoryUsage().heapUsed;
     };
     const { promise: wait, resolve: go } = Promise.withResolvers<void>();
@@ -398,7 +465,7 @@ describe("a body byte by byte", () => {
     const head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     const { socket, received } = await openSocket(listener.port, head);
     const request = await waitUntil(() => requests[0]);
-    const before = heapUsed();
+    const before = await heapUsed();
     let arrived = 0;
     request.on("data", () => arrived++);
     request.pause();
@@ -407,9 +474,43 @@ describe("a body byte by byte", () => {
     socket.write("1\r\na\r\n".repeat(count));
     await waitUntil(() => arrived === count);
 
-    expect(heapUsed() - before).toBeLessThan(count * 20);
+    expect((await heapUsed()) - before).toBeLessThan(count * 20);
     socket.write("0\r\n\r\n");
     await waitUntil(() => received().endsWith("\r\n0\r\n\r\n") || received().endsWith("a".repeat(1000)));
+    socket.destroy();
+  });
+});
+
+describe("a body of which little has come", () => {
+  const head = "POST / HTTP/1.1\r\nHost: a\r\n";
+
+  it.each([
+    ["what it announced", 9, "Content-Length: 9\r\n\r\n", "{"],
+    ["2 KiB where it announced more", 2048, "Content-Length: 100000\r\n\r\n", "{"],
+    ["2 KiB where it announced nothing", 2048, "Transfer-Encoding: chunked\r\n\r\n", "1\r\n{\r\n"],
+  ])("takes %s", async (_, bytes, begin, piece) => {
+    const taken: number[] = [];
+    const { run } = budget;
+    budget = {
+      run: (owner, work) =>
+        run(owner, (lease) =>
+          work({
+            ...lease,
+            take(count) {
+              taken.push(count);
+              lease.take(count);
+            },
+          }),
+        ),
+    };
+    const { socket } = await openSocket(listener.port, head + begin + piece);
+    await waitUntil(() => taken.length === 1);
+
+    socket.write(piece);
+    await waitUntil(() => taken.length > 1);
+
+    // The first is kept as it came.
+    expect(taken).toEqual([1, bytes]);
     socket.destroy();
   });
 });
@@ -436,6 +537,7 @@ describe("a request that is cut off", () => {
     ["cancelled", {}, cancel(1)],
     ["reset without an error", {}, resetWithoutError],
     ["reset without an error, and its length announced", { "content-length": "9" }, resetWithoutError],
+    ["ended short of its length", { "content-length": "9" }, data(1, Buffer.from("}"), true)],
     ["cut off with its session", {}, undefined],
   ])("over HTTP/2 has ended when it is %s", async (_, fields, reset) => {
     const head = { ":method": "POST", ":scheme": "http", ":authority": "localhost", ":path": "/", ...fields };
@@ -523,8 +625,8 @@ describe("a connection whose body was refused half-way", () => {
 
 describe("a budget", () => {
   it("gives what goes on behind the back of its work nothing more", async () => {
-    const small = createBodyBudget(10);
-    const lease = await small.run(async (it) => {
+    const small = budgetOfShares(10);
+    const lease = await small.run("shop", async (it) => {
       it.take(10);
       return it;
     });
@@ -532,9 +634,77 @@ describe("a budget", () => {
     expect(() => lease.take(1)).toThrow(expect.objectContaining({ reason: "CALL_ENDED" }));
     lease.release(10);
 
-    await small.run(async (it) => {
+    await small.run("shop", async (it) => {
       it.take(10);
       expect(() => it.take(1)).toThrow(expect.objectContaining({ reason: "OVERLOADED" }));
     });
+  });
+
+  it("gives an owner a quarter, in all of its requests, and all owners the whole", async () => {
+    const small = createBodyBudget(43);
+    const overloaded = expect.objectContaining({ reason: "OVERLOADED" });
+    const takeShare = (owner: string, inside: () => Promise<void>) =>
+      small.run(owner, (one) =>
+        small.run(owner, async (other) => {
+          one.take(4);
+          other.take(6);
+          expect(() => one.take(1)).toThrow(overloaded);
+          await inside();
+        }),
+      );
+    const takeRest = () =>
+      small.run("e", async (it) => {
+        it.take(3);
+        expect(() => it.take(1)).toThrow(overloaded);
+      });
+
+    for (let i = 0; i < 2; i++) {
+      await takeShare("a", () => takeShare("b", () => takeShare("c", () => takeShare("d", takeRest))));
+    }
+  });
+
+  it("has all of it back after any requests, whatever they took, released and threw", async () => {
+    const step = fc.integer({ min: -20, max: 20 });
+    const request = fc.record({ owner: fc.constantFrom("a", "b"), steps: fc.array(step), isFailing: fc.boolean() });
+    await fc.assert(
+      fc.asyncProperty(fc.array(request), async (requests) => {
+        const small = budgetOfShares(30);
+        const takeAll = (owner: string) => small.run(owner, async (lease) => lease.take(30));
+        const runs = requests.map(({ owner, steps, isFailing }) =>
+          small.run(owner, async (lease) => {
+            for (const bytes of steps) {
+              await undefined;
+              if (bytes < 0) lease.release(-bytes);
+              else lease.take(bytes);
+            }
+            if (isFailing) throw new Error("no use for it");
+          }),
+        );
+
+        await Promise.allSettled(runs);
+
+        await Promise.all(["a", "b", "c", "d"].map(takeAll));
+      }),
+    );
+  });
+
+  it("keeps nothing of an owner whose requests are over", async () => {
+    const small = budgetOfShares(10);
+    const run = async () => {
+      const owner = {};
+      await small.run(owner, async (lease) => {
+        lease.take(7);
+        lease.release(3);
+      });
+      await small.run(owner, async () => {});
+      return new WeakRef(owner);
+    };
+
+    const owner = await run();
+
+    await collectGarbage();
+    expect(owner.deref()).toBeUndefined();
+    // Otherwise the budget could be what is gone.
+    await small.run({}, async (lease) => lease.take(10));
   });
 });

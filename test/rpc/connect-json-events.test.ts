@@ -1,4 +1,8 @@
+import { toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
+import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
+import { eventLimits } from "../../src/domain/event.ts";
+import { validateEvent } from "../../src/domain/validate-event.ts";
 import { quoteEvents, readJsonEvent } from "../../src/rpc/json-events.ts";
 import { callRaw, envelope } from "../support/raw-call.ts";
 import { testKey, useHttpServer } from "../support/use-http-server.ts";
@@ -69,6 +73,29 @@ describe("one JSON event that cannot be read", () => {
 
     expect(answer).toMatchObject({ code: "OK" });
     expect(offered()).toEqual(expected);
+  });
+});
+
+describe("a JSON message of too many values", () => {
+  const json = `{"events":[{"name":"a","properties":{"a":[${"{},".repeat(600_000)}1]}}]}`;
+
+  it.each([
+    { path: "TrackMany", contentType: "application/json", isEnveloped: false },
+    { path: "TrackBatch", contentType: "application/connect+json", isEnveloped: true },
+  ] as const)("is refused before it is parsed by $path", async ({ path, contentType, isEnveloped }) => {
+    const body = Buffer.from(json);
+    const answer = await callRaw(
+      { name: "JSON", httpVersion: 1, contentType, isEnveloped },
+      {
+        port: server().port,
+        path: `/sluice.v1.EventService/${path}`,
+        headers,
+        body: isEnveloped ? envelope(body) : body,
+      },
+    );
+
+    expect(answer).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "TOO_LARGE" });
+    expect(offered() ?? []).toEqual([]);
   });
 });
 
@@ -157,6 +184,44 @@ describe("quoteEvents", () => {
     expect(read(`{"x":[${"1,".repeat(900)}1]}`)).toBeDefined();
     expect(() => quoteEvents(`{"x":[${"{},".repeat(1001)}`)).toThrow("more than 1000 values beside its events");
     expect(() => quoteEvents(`{"events":[${"[1,2],".repeat(499)}[${"1,".repeat(2000)}1]]}`)).not.toThrow();
+  });
+
+  const valuesMax = 1_000_000;
+  const tooManyValues = expect.objectContaining({
+    reason: "TOO_LARGE",
+    message: `the message holds more than ${valuesMax} values`,
+  });
+
+  it.each([
+    ["an event", `{"event":[`],
+    ["events", `{"events":[1,{"a":[`],
+  ])("stops at the first value too many in %s", (_, begin) => {
+    const rest = valuesMax - (begin.match(/[{[,]/g)?.length ?? 0);
+
+    expect(() => quoteEvents(`${begin}${"1,".repeat(rest)}`)).not.toThrow();
+    expect(() => quoteEvents(`${begin}${"1,".repeat(rest + 1)}`)).toThrow(tooManyValues);
+  });
+
+  it.each(["{},", "[],", "[", `{"a":`, "[{},"])("stops where there are too many of %s", (values) => {
+    expect(() => quoteEvents(`{"event":{"properties":{"a":[${values.repeat(valuesMax)}`)).toThrow(tooManyValues);
+  });
+
+  it("takes texts for one value, whatever is in them", () => {
+    expect(() => quoteEvents(`{"event":"${"{[,".repeat(valuesMax)}"}`)).not.toThrow();
+  });
+
+  it("takes the most values that an event can have", () => {
+    // In a property of 16,384 bytes, 4 are its own length and its list's.
+    const list = `[${"[],".repeat(4093)}[]]`;
+    const properties = Array.from({ length: 48 }, (_, i) => `"${i}":${list}`).join();
+    const read: { event: string } = JSON.parse(quoteEvents(`{"event":{"name":"a","properties":{${properties}}}}`));
+    const event = readJsonEvent(read.event);
+
+    if ("refusal" in event) throw new Error(event.refusal.violation.message);
+    expect(validateEvent(event, 0)).toBeUndefined();
+    const bytes = toBinary(EventSchema, event).length;
+    expect(bytes).toBeGreaterThan(eventLimits.eventBytes - eventLimits.propertyBytes);
+    expect(bytes).toBeLessThan(eventLimits.eventBytes);
   });
 
   it("stops at the first event too many", () => {
