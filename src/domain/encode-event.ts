@@ -57,7 +57,7 @@ class BackwardWriter {
     const copy = Buffer.allocUnsafe(this.#mark());
     bytes.copy(copy, 0, this.#pos);
     if (bytes.length > keptBytesMax) this.#resize(firstBytes);
-    return new Uint8Array(copy.buffer, copy.byteOffset, copy.length);
+    return copy;
   }
 
   #event(event: Event): void {

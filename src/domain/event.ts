@@ -1,5 +1,4 @@
 import { randomUUIDv7 } from "node:crypto";
-import type { JsonValue } from "@bufbuild/protobuf";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
 import type { Violation } from "./errors.ts";
 
@@ -13,8 +12,10 @@ export interface RefusedEvent {
     /** What is wrong with it, as in "the event …" where no field is named. */
     readonly violation: Violation;
   };
-  /** What was sent, for the list of rejected events: the event's JSON, or a text, whole or cut. */
-  readonly sent?: JsonValue;
+  /** What was sent, for the list of rejected events: as text, and no more of it than `printSent` keeps. */
+  readonly sent?: string;
+  /** The environment that it names, where its dialect knows. Default: none. */
+  readonly environment?: string;
 }
 
 /** Bounds of an event; lengths in code points. DESIGN section 3. */

@@ -1,8 +1,9 @@
 import type { Position } from "./cursor.ts";
+import type { Entrance } from "./entrance.ts";
 import type { SluiceError, Violation } from "./errors.ts";
 import type { EventFilter } from "./event-filter.ts";
 import type { RejectionReason } from "./outcome.ts";
-import type { Entrance, Project } from "./project.ts";
+import type { Project } from "./project.ts";
 import type { Quota } from "./quota.ts";
 
 /** Tells the time, and waits; injected, so that tests need not wait. */

@@ -1,3 +1,4 @@
+import type { Entrance } from "./entrance.ts";
 import type { RateLimit } from "./quota.ts";
 
 /** A tenant: whoever holds one of its keys sees its events, and no others. */
@@ -35,9 +36,6 @@ export const settingDefaults: ProjectSettings = Object.freeze({
   retentionMs: undefined,
   indexedProperties: Object.freeze([]),
 });
-
-/** Where an event came in: `grpc`, `connect` or `grpc-web`, or the name of a dialect, which is 1 to 16 of a-z, 0-9 and `-`. */
-export type Entrance = string;
 
 /** Who is calling, and how. */
 export interface Caller {

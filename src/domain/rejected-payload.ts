@@ -18,11 +18,13 @@ const payloadLength = 2000;
 
 /** What a rejected event leaves behind, for a person to read. Never throws, however broken the event is. */
 export function toRejectedPayload(offered: OfferedEvent): RejectedPayload {
-  if ("refusal" in offered) return { environment: "", payload: cut(printSent(offered.sent)) };
+  if ("refusal" in offered) {
+    const { environment = "", sent = "" } = offered;
+    return { environment: cutName(environment), payload: cut(sent) };
+  }
   try {
     const event = offered instanceof Uint8Array ? decode(offered) : offered;
-    const environment = event.environment.slice(0, eventLimits.environmentLength).toWellFormed();
-    return { environment, payload: cut(printEvent(event)) };
+    return { environment: cutName(event.environment), payload: cut(printEvent(event)) };
   } catch {
     // Three bytes are four characters: whole groups, so that it can be decoded.
     const bytes = offered instanceof Uint8Array ? offered.subarray(0, (payloadLength / 4) * 3) : [];
@@ -30,9 +32,37 @@ export function toRejectedPayload(offered: OfferedEvent): RejectedPayload {
   }
 }
 
-function printSent(sent: JsonValue | undefined): string {
-  if (sent === undefined || typeof sent === "string") return sent ?? "";
-  return JSON.stringify(shorten(sent, { left: payloadLength }));
+/**
+ * As much as is shown of an event that is refused as it was sent: the first 2,000 characters of its JSON, or of the text
+ * that it is. Looks at no more than that, and holds on to nothing of what it is given.
+ */
+export function printSent(sent: JsonValue): string {
+  if (typeof sent === "string") return cut(sent);
+  const shown = measure(sent, payloadLength) >= 0 ? sent : shorten(sent, { left: payloadLength });
+  return cut(JSON.stringify(shown));
+}
+
+/** What is left of a budget after a value; negative when that is more. Most are small, and need no copy to shorten. */
+function measure(value: JsonValue, budget: number): number {
+  if (typeof value === "string") return budget - value.length;
+  let left = budget - 1;
+  if (typeof value !== "object" || value === null) return left;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length && left >= 0; i++) left = measure(value[i] ?? null, left);
+    return left;
+  }
+  for (const name of Object.keys(value)) {
+    left -= name.length;
+    // Before a look at the value, or however deep it is nested would be looked at.
+    if (left < 0) break;
+    left = measure(value[name] ?? null, left);
+  }
+  return left;
+}
+
+/** Of an environment, as much as one can be called. */
+function cutName(environment: string): string {
+  return environment.slice(0, eventLimits.environmentLength).toWellFormed();
 }
 
 function decode(bytes: Uint8Array): Event {

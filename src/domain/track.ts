@@ -5,17 +5,19 @@ import { checkEventCount } from "./event-count.ts";
 import type { Answer, OfferEventsDeps, PreparedEvent } from "./offer-events.ts";
 import { createOfferEvents } from "./offer-events.ts";
 import type { EventOutcome } from "./outcome.ts";
-import { findKeptOut, outcomeError } from "./outcome-error.ts";
+import { errorOfAll, outcomeError } from "./outcome-error.ts";
 import type { AppendOptions } from "./ports.ts";
 import type { Caller } from "./project.ts";
 import type { Quota } from "./quota.ts";
 import { readQuotas } from "./read-quotas.ts";
+import type { StoredOutcome } from "./stored-outcome.ts";
+import { isStored } from "./stored-outcome.ts";
 import type { TrackBatch, TrackBatchLimits } from "./track-batch.ts";
 import { createTrackBatch } from "./track-batch.ts";
 
 /** What became of one event that is stored, and what the project's rate limits have left. */
 export interface StoredAnswer {
-  readonly outcome: Extract<EventOutcome, { kind: "accepted" | "duplicate" }>;
+  readonly outcome: StoredOutcome;
   readonly quotas: readonly Quota[];
 }
 
@@ -30,7 +32,7 @@ export interface Track {
   trackMany(caller: Caller, events: readonly OfferedEvent[], options?: { readonly isAtomic: boolean }): Promise<Answer>;
   /**
    * Stores any number of events, in their order, and answers for each; outcomes index-aligned. For a body that is held
-   * whole, so its size is what bounds it. Never throws.
+   * whole, so its size is what bounds it. Throws when none of them is stored and some could be later.
    */
   trackAll(caller: Caller, events: readonly OfferedEvent[]): Promise<Answer>;
   readonly trackBatch: TrackBatch;
@@ -83,8 +85,8 @@ export function createTrack(deps: TrackDeps): Track {
     }
     const answer = await offer(caller, events, prepared, { isAtomic: true });
     const { outcomes } = answer;
-    if (outcomes.every(({ kind }) => isStored(kind))) return answer;
-    const stopped = outcomes.findIndex(({ kind }) => !isStored(kind) && kind !== "withheld");
+    if (outcomes.every(isStored)) return answer;
+    const stopped = outcomes.findIndex((outcome) => !isStored(outcome) && outcome.kind !== "withheld");
     // Where tokens are short, the last has to wait for as long as all of them.
     const first = outcomes[stopped];
     throw outcomeError(first?.kind === "throttled" ? outcomes.findLast(isThrottled) : first, stopped, answer);
@@ -94,19 +96,14 @@ export function createTrack(deps: TrackDeps): Track {
     async track(caller, event) {
       const answer = await offer(caller, [event], offers.prepare(caller, [event]), {});
       const [outcome] = answer.outcomes;
-      if (outcome?.kind === "accepted" || outcome?.kind === "duplicate") return { outcome, quotas: answer.quotas };
+      if (outcome !== undefined && isStored(outcome)) return { outcome, quotas: answer.quotas };
       throw outcomeError(outcome, undefined, answer);
     },
 
     async trackMany(caller, events, { isAtomic } = { isAtomic: false }) {
       checkEventCount(events);
       if (isAtomic) return trackAtomically(caller, events);
-      const answer = await offer(caller, events, offers.prepare(caller, events), {});
-      const { outcomes } = answer;
-      if (outcomes.some(isAnswered)) return answer;
-      const keptOut = findKeptOut(outcomes);
-      if (keptOut !== undefined) throw outcomeError(keptOut, undefined, answer);
-      return answer;
+      return requireAnswers(await offer(caller, events, offers.prepare(caller, events), {}));
     },
 
     async trackAll(caller, events) {
@@ -119,7 +116,7 @@ export function createTrack(deps: TrackDeps): Track {
         for (const outcome of answer.outcomes) outcomes.push(outcome);
         if (answer.quotas.length > 0) quotas = answer.quotas;
       }
-      return { outcomes, quotas };
+      return requireAnswers({ outcomes, quotas });
     },
 
     trackBatch: createTrackBatch({ ...deps, offers, report }),
@@ -149,11 +146,8 @@ function isThrottled({ kind }: EventOutcome): boolean {
   return kind === "throttled";
 }
 
-function isStored(kind: EventOutcome["kind"]): boolean {
-  return kind === "accepted" || kind === "duplicate";
-}
-
-/** Whether storage has judged an event for good: such an answer must not be lost behind another's error. */
-function isAnswered(outcome: EventOutcome): boolean {
-  return isStored(outcome.kind) || (outcome.kind === "rejected" && outcome.reason === "ID_CONFLICT");
+function requireAnswers(answer: Answer): Answer {
+  const error = errorOfAll(answer);
+  if (error !== undefined) throw error;
+  return answer;
 }

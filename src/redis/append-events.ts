@@ -1,8 +1,9 @@
 import { hash } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { Position } from "../domain/cursor.ts";
+import type { Entrance } from "../domain/entrance.ts";
 import type { EventToAppend } from "../domain/ports.ts";
-import type { Entrance, Project } from "../domain/project.ts";
+import type { Project } from "../domain/project.ts";
 import type { Quota, RateLimit } from "../domain/quota.ts";
 import { delayUntil, toQuota } from "../domain/quota.ts";
 import { makeEpoch } from "./data-set.ts";

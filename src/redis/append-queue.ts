@@ -1,6 +1,7 @@
+import type { Entrance } from "../domain/entrance.ts";
 import { SluiceError } from "../domain/errors.ts";
 import type { AppendOptions, AppendSequence, EventToAppend } from "../domain/ports.ts";
-import type { Entrance, Project } from "../domain/project.ts";
+import type { Project } from "../domain/project.ts";
 import type { ChunkEvent } from "./append-events.ts";
 import { type ChunkPlaces, wholePlace } from "./chunk-places.ts";
 import type { ChunkSender } from "./chunk-sender.ts";

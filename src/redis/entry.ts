@@ -1,5 +1,5 @@
+import type { Entrance } from "../domain/entrance.ts";
 import type { EventToAppend, StoredEvent } from "../domain/ports.ts";
-import type { Entrance } from "../domain/project.ts";
 import { readStreamId } from "./stream-place.ts";
 
 /*
@@ -21,14 +21,19 @@ const numbered: readonly Entrance[] = ["grpc", "connect", "grpc-web"];
 const nameFlag = 0x80;
 const nameLengthMax = 16;
 
+const uuidBytes = 16;
+
 /** What the server adds to an event, as it is stored. */
 export function encodeAdded(event: EventToAppend, entrance: Entrance): Buffer {
   const flags =
     (event.isTimeAbsent ? timeAbsent : 0) | (event.isTest ? test : 0) | (event.isIdAssigned ? idAssigned : 0);
-  const head = [flags, ...encodedEntrance(entrance)];
-  return event.isIdAssigned
-    ? Buffer.concat([Buffer.from(head), Buffer.from(event.id.replaceAll("-", ""), "hex")])
-    : Buffer.from(head);
+  const encoded = encodedEntrance(entrance);
+  const idStart = 1 + encoded.length;
+  const added = Buffer.allocUnsafe(idStart + (event.isIdAssigned ? uuidBytes : 0));
+  added[0] = flags;
+  added.set(encoded, 1);
+  if (event.isIdAssigned) added.write(event.id.replaceAll("-", ""), idStart, "hex");
+  return added;
 }
 
 const encodedEntrances = new Map<Entrance, readonly number[]>();
@@ -69,7 +74,7 @@ export function toStoredEvent(epoch: string, id: Uint8Array, fields: readonly un
     position: { epoch, ms, seq },
     bytes,
     entrance,
-    assignedId: (flags & idAssigned) === 0 ? undefined : toUuid(added.subarray(entranceEnd, entranceEnd + 16)),
+    assignedId: (flags & idAssigned) === 0 ? undefined : toUuid(added.subarray(entranceEnd, entranceEnd + uuidBytes)),
     isTimeAbsent: (flags & timeAbsent) !== 0,
     isTest: (flags & test) !== 0,
   };

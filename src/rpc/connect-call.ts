@@ -2,8 +2,9 @@ import type { ContextKey, HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError, createContextKey } from "@connectrpc/connect";
 import type { CallLog } from "../call-log.ts";
 import type { Grant } from "../domain/access.ts";
+import type { Entrance } from "../domain/entrance.ts";
 import { SluiceError, toSluiceError } from "../domain/errors.ts";
-import type { Caller, Entrance } from "../domain/project.ts";
+import type { Caller } from "../domain/project.ts";
 import { codeNameOf, toErrorDetails, toRpcCode } from "./rpc-error.ts";
 
 /** One call over Connect, gRPC-Web or gRPC while it runs, as far as Connect's own context does not know it. */

@@ -4,8 +4,8 @@ import { TimestampSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import { cursorLength, cursorSeqOffset, type Position, toCursor, writeCursorSeq } from "../domain/cursor.ts";
+import type { Entrance } from "../domain/entrance.ts";
 import type { StoredEvent } from "../domain/ports.ts";
-import type { Entrance } from "../domain/project.ts";
 
 /*
  * What the server adds to an event is appended to the bytes that were sent, since in protobuf the last value of a field

@@ -7,6 +7,7 @@ import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import { encodeEvent } from "../../src/domain/encode-event.ts";
 import { validateEvent } from "../../src/domain/validate-event.ts";
 import { arbitraryEvent, arbitraryNowMs as nowMs } from "../support/arbitrary-events.ts";
+import { collectGarbage } from "../support/collect-garbage.ts";
 import type { EventInit } from "../support/events.ts";
 
 const eventOf = (init: EventInit) => create(EventSchema, { name: "click", ...init });
@@ -85,6 +86,15 @@ describe("encodeEvent", () => {
 
     expect(fromBinary(EventSchema, encodeEvent(event))).toEqual(eventOf({}));
     expect(event.cursor).toBe("c");
+  });
+
+  it("does not keep the memory that a large event took", async () => {
+    await collectGarbage();
+    const before = process.memoryUsage().arrayBuffers;
+    encodeEvent(eventOf({ properties: { a: "é".repeat(8 << 20) } }));
+    await collectGarbage();
+
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(4 << 20);
   });
 
   it("keeps an encoding as it is while others are made, after those of several megabytes too", () => {

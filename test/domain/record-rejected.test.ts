@@ -15,6 +15,7 @@ const violation = { field: "name", message: "is required" };
 const position = { epoch: "abcdefghijkl", ms: 1, seq: 0 };
 const rejected = (id: string): EventOutcome => ({ kind: "rejected", id, reason: "EVENT_INVALID", violation });
 const nameless = (id: string, environment = "") => encodeEvent({ id, environment });
+const refused = (environment: string) => ({ ...unreadableEvent("is wrong", "{}"), environment });
 
 /** When everything that can go on has gone on. */
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -72,6 +73,9 @@ describe("createRejectedRecorder", () => {
     ["all of its key's, when it names none", ["production", "staging"], nameless("a"), ["production", "staging"]],
     ["its own, when its key is bound to none", [], nameless("a", "production"), ["production"]],
     ["none, when neither names one", [], nameless("a"), []],
+    ["its own, when a dialect refused it", ["staging", "production"], refused("production"), ["production"]],
+    ["its own, when a dialect refused it and its key is bound to none", [], refused("production"), ["production"]],
+    ["its key's, when a dialect refused it that names another", ["staging"], refused("production"), ["staging"]],
   ])("notes to which environments an event may belong: %s", (_, environments, offered, expected) => {
     const { rejectedEvents, record, caller } = setUp();
     record({ ...caller, environments }, [offered], [rejected("a")]);

@@ -1,10 +1,11 @@
+import type { JsonValue } from "@bufbuild/protobuf";
 import { create, toJson } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import type { OfferedEvent } from "../../src/domain/event.ts";
-import { toRejectedPayload } from "../../src/domain/rejected-payload.ts";
+import { printSent, toRejectedPayload } from "../../src/domain/rejected-payload.ts";
 import { arbitraryEvent } from "../support/arbitrary-events.ts";
 import type { EventInit } from "../support/events.ts";
 import { encodeEvent, unreadableEvent } from "../support/events.ts";
@@ -35,7 +36,6 @@ describe("toRejectedPayload", () => {
     ["bytes that are no event as base64", Buffer.from("not protobuf"), Buffer.from("not protobuf").toString("base64")],
     ["text that is no event as it is", unreadableEvent("is not JSON", '{"name":'), '{"name":'],
     ["nothing where there is no text", unreadableEvent("is not JSON"), ""],
-    ["what a dialect did not take as its JSON", unreadableEvent("is deep", { a: [null] }), '{"a":[null]}'],
     ["no bytes as an event without fields", new Uint8Array(), "{}"],
   ])("shows %s", (_, offered, payload) => {
     expect(toRejectedPayload(offered)).toEqual({ environment: "", payload });
@@ -112,6 +112,62 @@ describe("toRejectedPayload", () => {
         expect(toRejectedPayload(bytes).payload.isWellFormed()).toBe(true);
       }),
       { numRuns: 2000 },
+    );
+  });
+});
+
+describe("toRejectedPayload, of an event that a dialect refused", () => {
+  it.each([
+    ["the environment that it names", "staging", "staging"],
+    ["as much of it as an environment can be called", "🛝".repeat(40), "🛝".repeat(32)],
+    ["no environment where it names none", undefined, ""],
+  ])("has %s", (_, environment, expected) => {
+    const refused = { ...unreadableEvent("is wrong", '{"a":1}'), ...(environment !== undefined && { environment }) };
+
+    expect(toRejectedPayload(refused)).toEqual({ environment: expected, payload: '{"a":1}' });
+  });
+});
+
+describe("printSent", () => {
+  const print = (json: JsonValue) => toRejectedPayload(unreadableEvent("is wrong", printSent(json))).payload;
+
+  it.each<[string, JsonValue, string]>([
+    ["an object as its JSON", { a: [null, { b: true }], c: "" }, '{"a":[null,{"b":true}],"c":""}'],
+    ["a list as its JSON", [1, "x"], '[1,"x"]'],
+    ["a text as it is", '{"a":', '{"a":'],
+    ["a number", -0.5, "-0.5"],
+    ["null", null, "null"],
+  ])("shows %s", (_, json, shown) => {
+    expect(print(json)).toBe(shown);
+  });
+
+  it.each<[string, JsonValue]>([
+    ["a long text", "🛝".repeat(5000)],
+    ["a long text in a list", ["🛝".repeat(5000)]],
+    ["a long name", { ["🛝".repeat(5000)]: 1 }],
+    ["many names", Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`${i}`, null]))],
+    ["a long list", Array(100_000).fill(1)],
+    ["a text of control characters", { a: "\u0001".repeat(1990) }],
+    ["JSON that is nested deeper than a stack", JSON.parse(`${"[".repeat(200_000)}${"]".repeat(200_000)}`)],
+  ])("cuts %s to 2,000 well-formed characters", (_, json) => {
+    const text = printSent(json);
+
+    expect(text).toHaveLength(2000);
+    expect(text.endsWith("…")).toBe(true);
+    expect(text.isWellFormed()).toBe(true);
+  });
+
+  it("begins as the whole JSON does, whatever it is", () => {
+    const text = fc.string({ unit: "binary", maxLength: 900 });
+    const json = fc.oneof(fc.jsonValue(), fc.array(text), fc.dictionary(text, fc.oneof(text, fc.jsonValue())));
+    fc.assert(
+      fc.property(json, (value) => {
+        const sent: JsonValue = JSON.parse(JSON.stringify(value));
+        const whole = typeof sent === "string" ? sent : JSON.stringify(sent);
+        const shown = whole.length <= 2000 ? whole : `${whole.slice(0, 1999)}…`;
+        expect(printSent(sent)).toBe(shown.toWellFormed());
+      }),
+      { numRuns: 300 },
     );
   });
 });

@@ -2,8 +2,10 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import type { ErrorReason } from "../../src/domain/errors.ts";
+import { SluiceError } from "../../src/domain/errors.ts";
 import type { OfferedEvent } from "../../src/domain/event.ts";
 import type { EventOutcome } from "../../src/domain/outcome.ts";
+import type { AppendResult } from "../../src/domain/ports.ts";
 import { createTrack } from "../../src/domain/track.ts";
 import { callerOf, encodeEvent, newProject } from "../support/events.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
@@ -14,6 +16,8 @@ const goods = (count: number) => Array.from({ length: count }, (_, i) => good(`$
 const nameless = encodeEvent({ id: "nameless" });
 const garbage = Buffer.from("not protobuf");
 const conflicting = (id: string) => encodeEvent({ id, name: "other" });
+const throttledFor = (retryDelayMs: number): AppendResult => ({ kind: "throttled", retryDelayMs });
+const failedFor = (reason: ErrorReason): AppendResult => ({ kind: "failed", error: new SluiceError(reason, "") });
 const tokens = (events: number) => ({ rateLimits: [{ events, perMs: 60_000 }] });
 
 function setUp(settings: Parameters<typeof newProject>[0] = {}) {
@@ -54,7 +58,7 @@ describe("Track.track", () => {
     const { log, project, caller, track } = setUp();
     await track.track(caller, create(EventSchema, { id: "a", name: "click" }));
 
-    expect(log.stored(project)).toMatchObject([{ bytes: good("a") }]);
+    expect(log.stored(project)).toMatchObject([{ bytes: Buffer.from(good("a")) }]);
   });
 
   it("hands the caller's signal to the log, and does not say that the caller waited for room", async () => {
@@ -238,6 +242,17 @@ describe("Track.trackMany", () => {
     });
   });
 
+  it.each<[string, AppendResult[], object]>([
+    ["throttled", [throttledFor(1000), throttledFor(9000)], { reason: "RATE_LIMITED", retryDelayMs: 9000 }],
+    ["failed", [failedFor("STORAGE_FULL"), failedFor("STORAGE_UNAVAILABLE")], { reason: "STORAGE_UNAVAILABLE" }],
+  ])("throws for the last of those that %s, which has to wait longest", async (_, results, expected) => {
+    const { log, caller, track } = setUp();
+    log.append = async () => ({ results, quotas: [] });
+
+    await expect(track.trackMany(caller, goods(2))).rejects.toMatchObject(expected);
+    await expect(track.trackAll(caller, goods(2))).rejects.toMatchObject(expected);
+  });
+
   it.each([
     ["an accepted event", good("b"), "accepted"],
     ["a duplicate", good("known"), "duplicate"],
@@ -306,6 +321,30 @@ describe("Track.trackAll", () => {
 
     expect(outcomes.slice(500).every(({ kind }) => kind === "failed")).toBe(true);
     expect(log.stored(project)).toHaveLength(499);
+  });
+
+  it("throws when nothing is stored and some could be later, with what is left", async () => {
+    const { caller, track, rejected } = setUp(tokens(1));
+    await track.track(caller, good("a"));
+
+    await expect(track.trackAll(caller, [nameless, ...goods(700)])).rejects.toMatchObject({
+      reason: "RATE_LIMITED",
+      retryDelayMs: fakeRetryDelayMs,
+      quotas: [{ remaining: 0 }],
+    });
+    expect(rejected).toMatchObject([{ outcomes: { 0: { reason: "EVENT_INVALID" } } }]);
+  });
+
+  it.each([
+    ["one is stored", [good("known"), ...goods(700)], { 0: { kind: "duplicate" }, 700: { kind: "failed" } }],
+    ["one is in conflict", [good("0"), conflicting("known")], { 1: { reason: "ID_CONFLICT" } }],
+    ["none could ever be stored", [nameless, garbage], { 1: { reason: "MALFORMED" } }],
+  ] as const)("answers for each when %s", async (_, events, outcomes) => {
+    const { log, caller, track } = setUp();
+    await track.track(caller, good("known"));
+    log.failWhen(({ id }) => (id === "known" ? undefined : "OUTCOME_UNKNOWN"));
+
+    expect((await track.trackAll(caller, events)).outcomes).toMatchObject(outcomes);
   });
 
   it("answers for no event with nothing", async () => {

@@ -11,7 +11,7 @@ import { describe, expect, it } from "vitest";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import { EventService, Order } from "../../gen/sluice/v1/event_service_pb.ts";
 import { toCursor } from "../../src/domain/cursor.ts";
-import type { Entrance } from "../../src/domain/project.ts";
+import type { Entrance } from "../../src/domain/entrance.ts";
 import { storedEvent } from "../support/fake-event-handlers.ts";
 import { lesserKeys } from "../support/test-keys.ts";
 import { testKey, useHttpServer } from "../support/use-http-server.ts";

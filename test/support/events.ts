@@ -1,4 +1,4 @@
-import type { JsonValue, MessageInitShape } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
 import type { RefusedEvent } from "../../src/domain/event.ts";
@@ -20,7 +20,7 @@ export function eventToAppend(id: string, init: EventInit = {}): EventToAppend {
 }
 
 /** An event that could not be read. */
-export function unreadableEvent(message: string, sent?: JsonValue): RefusedEvent {
+export function unreadableEvent(message: string, sent?: string): RefusedEvent {
   const refusal = { reason: "MALFORMED", violation: { field: "", message } } as const;
   return sent === undefined ? { refusal } : { refusal, sent };
 }

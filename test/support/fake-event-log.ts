@@ -1,6 +1,8 @@
 import { Buffer } from "node:buffer";
+import { callEnded } from "../../src/domain/call-end.ts";
 import type { Position } from "../../src/domain/cursor.ts";
 import { isBefore } from "../../src/domain/cursor.ts";
+import type { Entrance } from "../../src/domain/entrance.ts";
 import type { ErrorReason } from "../../src/domain/errors.ts";
 import { SluiceError } from "../../src/domain/errors.ts";
 import type {
@@ -13,7 +15,7 @@ import type {
   ReadSlice,
   StoredEvent,
 } from "../../src/domain/ports.ts";
-import type { Entrance, Project } from "../../src/domain/project.ts";
+import type { Project } from "../../src/domain/project.ts";
 import type { Quota } from "../../src/domain/quota.ts";
 import { isSameEvent } from "../../src/domain/same-event.ts";
 import { createFakeClock } from "./fake-clock.ts";
@@ -230,8 +232,10 @@ export function createFakeEventLog({
     },
     async append(project, entrance, events, options = {}) {
       appends.push({ entrance, events, options });
-      await gate?.promise;
-      if (options.signal?.aborted) return { results: events.map(() => failed("CALL_ENDED")), quotas: [] };
+      const { signal } = options;
+      await (signal && gate ? Promise.race([gate.promise, aborted(signal)]) : gate?.promise);
+      if (signal?.aborted)
+        return { results: events.map(() => ({ kind: "failed", error: callEnded(signal) })), quotas: [] };
       const sequence = options.sequence ?? {};
       const { failure } = sequence;
       if (failure !== undefined) return { results: events.map(() => failed(failure.reason)), quotas: [] };
@@ -318,4 +322,12 @@ function store(data: Data, entrance: Entrance, event: EventToAppend): StoredEven
 
 function failed(reason: ErrorReason): Extract<AppendResult, { kind: "failed" }> {
   return { kind: "failed", error: new SluiceError(reason, `failed with ${reason}`) };
+}
+
+/** Resolves when a signal is aborted. */
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
