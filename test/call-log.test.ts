@@ -69,9 +69,9 @@ describe("createCallLog", () => {
     expect(nextLines()).toMatchObject([line, line]);
   });
 
-  it("tells of a fault of ours as an error, with its cause", () => {
+  it.each(["INTERNAL", "500"])("tells of a fault of ours, %s, as an error, with its cause", (code) => {
     const { record, nextLines } = setUp();
-    record({ code: "INTERNAL", reason: "INTERNAL", cause: new Error("the cause") });
+    record({ code, reason: "INTERNAL", cause: new Error("the cause") });
 
     expect(nextLines()).toMatchObject([{ level: 50, msg: "call failed", err: { message: "the cause" } }]);
   });

@@ -1,4 +1,3 @@
-import type { FastifyRequest } from "fastify";
 import { fastify } from "fastify";
 import type { Logger } from "pino";
 import type { ServingStatus } from "../domain/ports.ts";
@@ -52,7 +51,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Liste
     routerOptions: { maxParamLength: 1024 },
     // Fastify's own answers to what it cannot route quote the path.
     frameworkErrors(error, request, reply) {
-      if (answerUnrouted(dialects.dialects, urlOf(request), reply, error) === undefined) {
+      if (answerUnrouted(dialects, request, reply, error) === undefined) {
         reply.raw.writeHead(statusOf(error)).end();
       }
     },
@@ -68,8 +67,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Liste
     return reply.code(isServing ? 200 : 503).send({ status: isServing ? "ok" : "unavailable" });
   });
   app.setNotFoundHandler(
-    (request, reply) =>
-      answerUnrouted(dialects.dialects, urlOf(request), reply) ?? reply.code(404).send({ message: "Not Found" }),
+    (request, reply) => answerUnrouted(dialects, request, reply) ?? reply.code(404).send({ message: "Not Found" }),
   );
   app.setErrorHandler((error, _request, reply) => {
     const status = statusOf(error);
@@ -98,10 +96,6 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Liste
       await app.close();
     },
   };
-}
-
-function urlOf({ raw }: FastifyRequest): string {
-  return raw.url ?? "";
 }
 
 /** Fastify's own errors say which status they stand for. */

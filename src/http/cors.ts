@@ -16,10 +16,6 @@ const exposedHeaders = [
   "ratelimit-policy",
   "retry-after",
   "sluice-notice",
-  "x-ratelimit-remaining-org",
-  "x-ratelimit-remaining-ip",
-  "x-ratelimit-reset-seconds-org",
-  "x-ratelimit-reset-seconds-ip",
 ].join(", ");
 
 /** Of the names that a browser asks for, which are sent back. */

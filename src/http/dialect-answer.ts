@@ -3,38 +3,27 @@ import type { Quota } from "../domain/quota.ts";
 import { addQuotaHeaders, addRetryAfter } from "../quota-headers.ts";
 import type { Dialect, Reply } from "./dialect.ts";
 import type { Refusal } from "./refusal.ts";
-import { toRefusal } from "./refusal.ts";
 
-/** What came of a request: its reply, or what was thrown instead. */
+/** What came of a request: its reply, or why it is not served. */
 export type DialectResult =
   | { readonly reply: Reply; readonly quotas: readonly Quota[]; readonly notices: readonly string[] }
-  | { readonly thrown: unknown };
-
-const noticesLengthMax = 1000;
+  | { readonly refusal: Refusal };
 
 /** Sends what came of a request in the shape of its dialect, with what rate limits have left. */
 export function answerAsDialect(dialect: Dialect, reply: FastifyReply, result: DialectResult): FastifyReply {
-  if ("thrown" in result) return answerRefusal(dialect, reply, toRefusal(result.thrown));
-  const { notices, quotas } = result;
-  if (notices.length > 0) reply.header("sluice-notice", notices.join("; ").slice(0, noticesLengthMax));
-  return send(dialect, reply, result.reply, quotas);
-}
-
-/** Sends a refusal in the shape of its dialect. */
-export function answerRefusal(dialect: Dialect, reply: FastifyReply, refusal: Refusal): FastifyReply {
-  const { allow, retryDelayMs, quotas } = refusal;
-  if (allow !== undefined) reply.header("allow", allow);
-  addRetryAfter({ set: (name, value) => reply.header(name, value) }, retryDelayMs);
-  return send(dialect, reply, dialect.refuse(refusal), quotas);
-}
-
-function send(dialect: Dialect, reply: FastifyReply, { status, body, headers }: Reply, quotas: readonly Quota[]) {
-  reply.code(status);
-  if (quotas.length > 0) {
-    addQuotaHeaders({ set: (name, value) => reply.header(name, value) }, quotas);
-    if (dialect.quotaHeaders !== undefined) reply.headers(dialect.quotaHeaders(quotas));
+  const headers = { set: (name: string, value: string) => reply.header(name, value) };
+  const quotas = "refusal" in result ? result.refusal.quotas : result.quotas;
+  const { status, body, headers: own = {} } = "refusal" in result ? dialect.refuse(result.refusal) : result.reply;
+  if ("refusal" in result) {
+    const { allow, retryDelayMs } = result.refusal;
+    if (allow !== undefined) reply.header("allow", allow);
+    addRetryAfter(headers, retryDelayMs);
+  } else if (result.notices.length > 0) {
+    reply.header("sluice-notice", result.notices.join("; "));
   }
-  if (headers !== undefined) reply.headers(headers);
+  addQuotaHeaders(headers, quotas);
+  if (quotas.length > 0 && dialect.quotaHeaders !== undefined) reply.headers(dialect.quotaHeaders(quotas));
+  reply.code(status).headers(own);
   if (body === undefined) return reply.send();
   return reply.header("content-type", "application/json; charset=utf-8").send(JSON.stringify(body));
 }

@@ -1,52 +1,53 @@
 import { METHODS } from "node:http";
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { isEntranceName } from "../domain/entrance.ts";
 import { createBodyBudget } from "./body-budget.ts";
 import type { Dialect, Endpoint } from "./dialect.ts";
 import { answerAsDialect } from "./dialect-answer.ts";
-import { RequestRefused, statusText } from "./refusal.ts";
+import { recordRequest } from "./dialect-log.ts";
+import { RequestRefused, statusText, toRefusal } from "./refusal.ts";
 import type { ServeDialect, ServeDialectDeps } from "./serve-dialect.ts";
 import { createDialectServer } from "./serve-dialect.ts";
 
 export interface DialectRoutesDeps extends ServeDialectDeps {
   readonly dialects: readonly Dialect[];
+  /** Bytes that all bodies may take while they are read and handled. Default 128 MiB. */
+  readonly bodyBytesMax?: number;
+  /** Of those that are read before anyone knows whose they are. Default 16 MiB. */
+  readonly keylessBodyBytesMax?: number;
 }
-
-/** Of all bodies that are being read or handled at a time. */
-const bodyBytesMax = 128 << 20;
-
-/** Of those that are read before anyone knows whose they are. */
-const keylessBodyBytesMax = 16 << 20;
 
 /** Adds the routes of dialects. Whatever is asked of them, and however, is answered in the vendor's shape. */
 export function addDialectRoutes(app: FastifyInstance, deps: DialectRoutesDeps): void {
-  const budgets = {
-    body: createBodyBudget(bodyBytesMax),
-    keylessBody: createBodyBudget(keylessBodyBytesMax),
-  };
+  const { dialects, bodyBytesMax = 128 << 20, keylessBodyBytesMax = 16 << 20 } = deps;
+  const budgets = { keyed: createBodyBudget(bodyBytesMax), keyless: createBodyBudget(keylessBodyBytesMax) };
   // Fastify knows but a few, and has no way to say "all".
   for (const method of METHODS) {
     if (method !== "CONNECT" && !app.supportedMethods.includes(method)) app.addHttpMethod(method, { hasBody: true });
   }
-  for (const dialect of deps.dialects) {
+  for (const dialect of dialects) {
+    if (!isEntranceName(dialect.entrance)) throw new Error(`no dialect can be called ${dialect.entrance}`);
     const serve = createDialectServer(dialect, deps, budgets);
-    for (const [path, endpoints] of byPath(dialect.endpoints)) addPath(app, dialect, path, endpoints, serve);
+    for (const [path, endpoints] of Map.groupBy(dialect.endpoints, ({ path }) => path)) {
+      addPath(app, deps, dialect, path, endpoints, serve);
+    }
   }
 }
 
 /**
  * Answers a request that has no route in the shape of the dialect whose paths begin as its does; undefined where there is
- * none. `thrown` is why it has no route, if it is not just unknown.
+ * none. `error` is why it has no route, if it is not just unknown.
  */
 export function answerUnrouted(
-  dialects: readonly Dialect[],
-  url: string,
+  deps: Pick<DialectRoutesDeps, "dialects" | "callLog">,
+  { raw: { url = "" } }: FastifyRequest,
   reply: FastifyReply,
-  thrown?: unknown,
+  error: unknown = new RequestRefused(404, "PATH_UNKNOWN", "there is nothing at this path"),
 ): FastifyReply | undefined {
-  const dialect = dialects.find(({ endpoints }) => endpoints.some(({ path }) => url.startsWith(fixedPartOf(path))));
-  if (dialect === undefined) return undefined;
-  const refused = thrown ?? new RequestRefused(404, "PATH_UNKNOWN", "there is nothing at this path");
-  return answerAsDialect(dialect, reply, { thrown: toRefused(refused) });
+  const dialect = deps.dialects.find(({ endpoints }) =>
+    endpoints.some(({ path }) => url.startsWith(fixedPartOf(path))),
+  );
+  return dialect && refuse(deps, dialect, reply, error);
 }
 
 function fixedPartOf(path: string): string {
@@ -55,13 +56,13 @@ function fixedPartOf(path: string): string {
 
 function addPath(
   app: FastifyInstance,
+  deps: DialectRoutesDeps,
   dialect: Dialect,
   url: string,
   endpoints: readonly Endpoint[],
   serve: ServeDialect,
 ): void {
-  const errorHandler = (error: unknown, _request: unknown, reply: FastifyReply) =>
-    answerAsDialect(dialect, reply, { thrown: toRefused(error) });
+  const errorHandler = (error: unknown, _request: unknown, reply: FastifyReply) => refuse(deps, dialect, reply, error);
   for (const endpoint of endpoints) {
     app.route({
       method: endpoint.method,
@@ -80,13 +81,21 @@ function addPath(
     errorHandler,
     handler({ method }, reply) {
       const text = Object.hasOwn(refused, method) ? String(refused[method]) : `the method has to be ${allow}`;
-      return answerAsDialect(dialect, reply, { thrown: new RequestRefused(405, "METHOD_NOT_ALLOWED", text, allow) });
+      return refuse(deps, dialect, reply, new RequestRefused(405, "METHOD_NOT_ALLOWED", text, allow));
     },
   });
 }
 
-function byPath(endpoints: readonly Endpoint[]): Map<string, Endpoint[]> {
-  return Map.groupBy(endpoints, ({ path }) => path);
+/** Refuses a request that got to no endpoint. */
+function refuse(
+  { callLog }: Pick<DialectRoutesDeps, "callLog">,
+  dialect: Dialect,
+  reply: FastifyReply,
+  error: unknown,
+): FastifyReply {
+  const refusal = toRefusal(toRefused(error));
+  recordRequest(callLog, dialect, { method: "unknown", durationMs: reply.elapsedTime, refusal });
+  return answerAsDialect(dialect, reply, { refusal });
 }
 
 /** Fastify's own errors say which status they stand for, and may quote the request. */

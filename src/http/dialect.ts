@@ -1,9 +1,9 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import type { Event } from "../../gen/sluice/v1/event_pb.ts";
+import type { Entrance } from "../domain/entrance.ts";
 import type { OfferedEvent } from "../domain/event.ts";
 import type { ListQuery } from "../domain/list-events.ts";
 import type { Answer } from "../domain/offer-events.ts";
-import type { Entrance } from "../domain/project.ts";
 import type { Quota } from "../domain/quota.ts";
 import type { Refusal } from "./refusal.ts";
 
@@ -20,9 +20,15 @@ export interface Dialect {
   key?(head: RequestHead): string | undefined;
   /** Throws a RequestRefused when a request with a key is not for the project that the key opens. */
   checkProject?(head: RequestHead, project: string): void;
-  /** The vendor's name of a field of an event, given as a path such as `properties.color` or `identities["user"]`. */
+  /**
+   * The vendor's name of one of our fields, given as a path: of an event, such as `properties.color` and
+   * `identities["user"]`; where it lists events, of a query too, such as `filter.names`, `page_size` and `page_token`.
+   */
   fieldName(field: string): string;
-  /** The answer to a request that cannot be served, in the vendor's shape and words. */
+  /**
+   * The answer to a request that cannot be served, in the vendor's shape and words. Fields at fault have the vendor's
+   * names already; `refusalText` is the sentence.
+   */
   refuse(refusal: Refusal): Reply;
   /** What rate limits have left, in the vendor's own headers. `RateLimit` and `Retry-After` are there anyway. */
   quotaHeaders?(quotas: readonly Quota[]): Readonly<Record<string, string>>;
@@ -95,8 +101,9 @@ export interface Offer {
   /** What was understood though it is not as the vendor documents it; told in the header `Sluice-Notice`. ASCII. */
   readonly notices?: readonly string[];
   /**
-   * The reply, once storage has answered for each event; fields at fault have the vendor's names. Throws what became of
-   * an event where that is the whole answer (`offerOne`).
+   * The reply, once storage has answered for each event; fields at fault have the vendor's names. Not asked when none is
+   * stored and some could be later: the request then fails as a whole. Throws what became of an event where that is the
+   * whole answer (`offerOne`). It is kept until then, so it may not hold on to the request, nor to its body.
    */
   answer(answer: Answer, nowMs: number): Reply;
 }

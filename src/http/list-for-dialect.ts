@@ -1,5 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
+import type { ErrorReason } from "../domain/errors.ts";
 import { SluiceError } from "../domain/errors.ts";
 import { callLimits } from "../domain/event.ts";
 import type { GetEvent } from "../domain/get-event.ts";
@@ -42,11 +43,17 @@ export async function listForDialect(
     try {
       return await listEvents(caller, { ...query, pageToken: after });
     } catch (thrown) {
-      if (!(thrown instanceof SluiceError) || thrown.reason !== "PAGE_TOKEN_INVALID") throw thrown;
-      const { position } = await getEvent(caller, { id: after }).catch(() => Promise.reject(thrown));
+      if (!hasReason(thrown, "PAGE_TOKEN_INVALID")) throw thrown;
+      const { position } = await getEvent(caller, { id: after }).catch((cause: unknown) => {
+        throw hasReason(cause, "EVENT_NOT_FOUND", "FILTER_INVALID") ? thrown : cause;
+      });
       return listEvents(caller, { ...query, pageToken: "", after: position });
     }
   }
+}
+
+function hasReason(thrown: unknown, ...reasons: readonly ErrorReason[]): boolean {
+  return thrown instanceof SluiceError && reasons.includes(thrown.reason);
 }
 
 function toListedEvent({ bytes, assignedId, position }: StoredEvent): ListedEvent {

@@ -7,17 +7,19 @@ export type EventFields = Pick<Event, "name"> &
 /** An event of these fields. By hand: `create` of the protobuf library takes a microsecond for it. */
 export function newEvent(fields: EventFields): Event {
   const { id = "", name, identities = {}, time, value, properties, environment = "", test = false } = fields;
-  return {
+  const event: Event = {
     $typeName: "sluice.v1.Event",
     id,
     name,
     identities,
-    ...(time && { time }),
-    ...(value === undefined ? {} : { value }),
-    ...(properties && { properties }),
     environment,
     test,
     cursor: "",
     entrance: "",
   };
+  // Not by spreading, which takes ten times as long.
+  if (time !== undefined) event.time = time;
+  if (value !== undefined) event.value = value;
+  if (properties !== undefined) event.properties = properties;
+  return event;
 }

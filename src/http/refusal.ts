@@ -90,7 +90,7 @@ export function toRefusal(thrown: unknown): Refusal {
     reason,
     message,
     // There is only the one event, and it is the vendor who says what it is called.
-    violations: violations.map(({ field, message }) => ({ field: field.replace(/^event\.?/, ""), message })),
+    violations: violations.map(({ field, message }) => ({ field: field.replace(/^event(\.|$)/, ""), message })),
     retryDelayMs: retryDelayMs ?? (status === 503 ? retryDelayDefaultMs : undefined),
     quotas,
     cause,

@@ -1,25 +1,29 @@
+import { Http2ServerRequest } from "node:http2";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { CallLog } from "../call-log.ts";
 import type { Access, Grant, Permission } from "../domain/access.ts";
 import { bearerKey, requireAnyPermission } from "../domain/access.ts";
-import { SluiceError, toSluiceError } from "../domain/errors.ts";
-import type { OfferedEvent } from "../domain/event.ts";
+import { SluiceError } from "../domain/errors.ts";
 import type { GetEvent } from "../domain/get-event.ts";
 import type { ListEvents } from "../domain/list-events.ts";
-import type { EventOutcome } from "../domain/outcome.ts";
 import type { Clock } from "../domain/ports.ts";
 import type { Caller } from "../domain/project.ts";
 import { environmentFor } from "../domain/project-rules.ts";
 import type { Track } from "../domain/track.ts";
-import type { BodyBudget } from "./body-budget.ts";
-import type { Dialect, Endpoint, ListEndpoint, RequestHead, TrackEndpoint } from "./dialect.ts";
+import type { BodyBudget, BodyLease } from "./body-budget.ts";
+import type { Dialect, Endpoint, ListEndpoint, Offer, RequestHead, TrackEndpoint } from "./dialect.ts";
 import type { DialectResult } from "./dialect-answer.ts";
 import { answerAsDialect } from "./dialect-answer.ts";
+import type { DialectCall } from "./dialect-call.ts";
+import { startCall } from "./dialect-call.ts";
+import { recordRequest } from "./dialect-log.ts";
 import { idsByKey } from "./idempotency-key.ts";
 import { listForDialect } from "./list-for-dialect.ts";
 import { parseBody } from "./parse-body.ts";
 import { readBody } from "./read-body.ts";
 import { toRefusal } from "./refusal.ts";
+import { renameFault, renameOutcome } from "./rename-fault.ts";
+import type { HttpRequest } from "./request-guard.ts";
 
 /** What the requests of dialects are for. */
 export interface DialectServices {
@@ -40,8 +44,8 @@ export interface ServeDialectDeps {
 
 /** Bytes that the bodies of requests may take at a time, with a key that was looked at and without. */
 export interface BodyBudgets {
-  readonly body: BodyBudget;
-  readonly keylessBody: BodyBudget;
+  readonly keyed: BodyBudget;
+  readonly keyless: BodyBudget;
 }
 
 /** Serves one request, and sends its answer whatever happens. Never rejects. */
@@ -56,48 +60,53 @@ export function createDialectServer(dialect: Dialect, deps: ServeDialectDeps, bu
     const call = startCall(requestMs);
     let result: DialectResult;
     try {
-      result = await Promise.race([serve(endpoint, toHead(request), request, reply, call), call.expired]);
+      result = await Promise.race([serve(endpoint, request, reply, call), call.givenUp]);
     } catch (thrown) {
-      result = { thrown };
-    } finally {
-      call.end();
+      result = { refusal: toRefusal(thrown) };
     }
-    const { grant } = call;
+    call.end();
     try {
       answerAsDialect(dialect, reply, result);
     } catch (thrown) {
-      result = { thrown: toSluiceError(thrown) };
+      result = { refusal: toRefusal(new SluiceError("INTERNAL", "internal error", { cause: thrown })) };
       answerAsDialect(dialect, reply, result);
     }
-    const refusal = "thrown" in result ? toRefusal(result.thrown) : undefined;
-    callLog.record({
+    recordRequest(callLog, dialect, {
       method: endpoint.name,
-      entrance: dialect.entrance,
-      code: refusal === undefined ? "OK" : String(refusal.status),
       durationMs: performance.now() - startMs,
-      ...(grant && { project: grant.project.name, key: grant.keyName }),
-      ...(refusal && { reason: refusal.reason }),
-      ...(refusal?.cause === undefined ? {} : { cause: refusal.cause }),
+      grant: call.grant,
+      refusal: "refusal" in result ? result.refusal : undefined,
     });
     return reply;
   };
 
   async function serve(
     endpoint: Endpoint,
-    head: RequestHead,
     request: FastifyRequest,
     reply: FastifyReply,
     call: DialectCall,
   ): Promise<DialectResult> {
+    const head = toHead(request);
     switch (endpoint.kind) {
       case "open":
         return { reply: endpoint.answer(clock.nowMs()), quotas: [], notices: [] };
-      case "list": {
+      case "list":
+        call.isRead = true;
         reply.raw.once("close", () => call.abort(new SluiceError("CALL_ENDED", "the caller went away")));
-        return list(endpoint, head, openProject(head, keyOf(head), "list", call), call);
-      }
+        return list(endpoint, head, call);
       case "track":
         return track(endpoint, head, request, reply, call);
+    }
+  }
+
+  async function list(endpoint: ListEndpoint, head: RequestHead, call: DialectCall): Promise<DialectResult> {
+    const caller = toCaller(openProject(head, keyOf(head), "list", call), call);
+    const listing = endpoint.read(head);
+    try {
+      const page = await listForDialect(services(), caller, listing);
+      return { reply: listing.answer(page), quotas: [], notices: [] };
+    } catch (thrown) {
+      throw renameFault(dialect, thrown);
     }
   }
 
@@ -112,36 +121,45 @@ export function createDialectServer(dialect: Dialect, deps: ServeDialectDeps, bu
     const grant = isKeyless ? undefined : openProject(head, keyOf(head), "track", call);
     const options = {
       bytesMax: endpoint.bodyBytesMax,
-      budget: isKeyless ? budgets.keylessBody : budgets.body,
+      budget: isKeyless ? budgets.keyless : budgets.keyed,
+      // Who shows no key is known by the connection.
+      owner: grant?.project.name ?? connectionOf(request.raw),
+      // Browsers do not compress beacons, and little on the wire can be a lot to parse.
+      isGzipTaken: !isKeyless,
       signal: call.signal,
     };
-    return readBody(request.raw, reply.raw, options, async (bytes) => {
+    return readBody(request.raw, reply.raw, options, async (bytes, lease) => {
       call.isRead = true;
-      const { body, isForm } = parseBody(bytes, request.raw.headers["content-type"], endpoint.takesForms === true);
-      const caller = toCaller(grant ?? openProject(head, endpoint.keyInBody?.(body), "track", call), call);
-      const offer = endpoint.read({
-        ...head,
-        body,
-        isForm,
-        environment: environmentFor(caller),
-        nowMs: clock.nowMs(),
-        eventId: idsByKey(head.headers["idempotency-key"]),
-      });
+      const { caller, offer } = readOffer(endpoint, head, bytes, lease, grant, call);
       const { outcomes, quotas } = await services().track.trackAll(caller, offer.events);
-      const answer = { outcomes: outcomes.map((outcome, i) => rename(outcome, offer.events[i])), quotas };
-      return { reply: offer.answer(answer, clock.nowMs()), quotas, notices: offer.notices ?? [] };
+      const renamed = outcomes.map((outcome, i) => renameOutcome(dialect, outcome, offer.events[i]));
+      const answered = offer.answer({ outcomes: renamed, quotas }, clock.nowMs());
+      return { reply: answered, quotas, notices: offer.notices ?? [] };
     });
   }
 
-  async function list(
-    endpoint: ListEndpoint,
+  /** Keeps nothing of the body but its events: parsed, it takes many times its size until storage has answered. */
+  function readOffer(
+    endpoint: TrackEndpoint,
     head: RequestHead,
-    grant: Grant,
+    bytes: Buffer,
+    lease: BodyLease,
+    grant: Grant | undefined,
     call: DialectCall,
-  ): Promise<DialectResult> {
-    const listing = endpoint.read(head);
-    const page = await listForDialect(services(), toCaller(grant, call), listing);
-    return { reply: listing.answer(page), quotas: [], notices: [] };
+  ): { caller: Caller; offer: Offer } {
+    const { headers } = head;
+    const contentType = typeof headers["content-type"] === "string" ? headers["content-type"] : undefined;
+    const { body, isForm } = parseBody(bytes, contentType, endpoint.takesForms === true, lease);
+    const caller = toCaller(grant ?? openProject(head, endpoint.keyInBody?.(body), "track", call), call);
+    const offer = endpoint.read({
+      ...head,
+      body,
+      isForm,
+      environment: environmentFor(caller),
+      nowMs: clock.nowMs(),
+      eventId: idsByKey(headers["idempotency-key"]),
+    });
+    return { caller, offer };
   }
 
   function keyOf(head: RequestHead): string | undefined {
@@ -160,60 +178,14 @@ export function createDialectServer(dialect: Dialect, deps: ServeDialectDeps, bu
     return grant;
   }
 
-  function toCaller({ project, environments }: Grant, { signal }: DialectCall): Caller {
-    return {
-      project,
-      environments,
-      entrance: dialect.entrance,
-      signal,
-      remainingMs: () => requestMs,
-      recheckKey() {},
-    };
-  }
-
-  /** With the vendor's name of the field at fault; an event that the dialect refused has that already. */
-  function rename(outcome: EventOutcome, offered: OfferedEvent | undefined): EventOutcome {
-    if (outcome.kind !== "rejected" || offered === undefined || "refusal" in offered) return outcome;
-    const { field, message } = outcome.violation;
-    return { ...outcome, violation: { field: field === "" ? "" : dialect.fieldName(field), message } };
+  function toCaller({ project, environments }: Grant, { signal, remainingMs }: DialectCall): Caller {
+    return { project, environments, entrance: dialect.entrance, signal, remainingMs, recheckKey() {} };
   }
 }
 
-/** A request while it is served. */
-interface DialectCall {
-  /** Aborted when its time is up. Not when its sender is gone: who sends an event and hangs up wants it stored. */
-  readonly signal: AbortSignal;
-  /** Rejects when its time is up, or when it is aborted. */
-  readonly expired: Promise<never>;
-  /** Whether all of the request is here: from then on, it is we who take the time. */
-  isRead: boolean;
-  grant?: Grant;
-  abort(reason: SluiceError): void;
-  end(): void;
-}
-
-function startCall(requestMs: number): DialectCall {
-  const aborter = new AbortController();
-  const { promise: expired, reject } = Promise.withResolvers<never>();
-  const call: DialectCall = {
-    signal: aborter.signal,
-    expired,
-    isRead: false,
-    abort(reason) {
-      reject(reason);
-      aborter.abort(reason);
-    },
-    end() {
-      clearTimeout(timer);
-    },
-  };
-  const timer = setTimeout(() => {
-    const late = call.isRead
-      ? new SluiceError("DEADLINE_EXCEEDED", "the request took too long")
-      : new SluiceError("STREAM_IDLE", `no request within ${requestMs / 1000} s`);
-    call.abort(late);
-  }, requestMs);
-  return call;
+/** Over HTTP/2, each request looks as if it had a socket of its own. */
+function connectionOf(request: HttpRequest): unknown {
+  return request instanceof Http2ServerRequest ? request.stream.session : request.socket;
 }
 
 function toHead({ params, raw }: FastifyRequest): RequestHead {

@@ -2,12 +2,20 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { Socket } from "node:net";
 import { SplitFactory } from "@splitsoftware/splitio";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { digestKey } from "../../src/domain/access.ts";
 import { contentOf, listAllEvents } from "../support/listed-events.ts";
-import { useSluice } from "../support/sluice-process.ts";
 import { startSplitSdkStub } from "../support/split-sdk-stub.ts";
+import { useConfiguredSluice } from "../support/use-configured-sluice.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
-const sluice = useSluice();
+// The SDK has one key for flags and events: Sluice is given the digest of Split's.
+const splitKey = "a-server-side-key-of-split";
+const sluice = useConfiguredSluice(`
+projects:
+  shop:
+    keys:
+      - { name: split-sdk, secret: "sha256:${digestKey(splitKey)}", permissions: [track, list] }
+`);
 const addresses = new Set<string | undefined>();
 
 /** Notes whom this process connects to. */
@@ -19,10 +27,7 @@ function noteSocket(message: unknown): void {
 }
 const noteLookup = (_error: unknown, address: string) => void addresses.add(address);
 
-beforeAll(async () => {
-  await sluice.start();
-  subscribe("net.client.socket", noteSocket);
-});
+beforeAll(() => subscribe("net.client.socket", noteSocket));
 afterAll(() => unsubscribe("net.client.socket", noteSocket));
 
 const propertiesOf = (i: number) => ({
@@ -35,9 +40,9 @@ const propertiesOf = (i: number) => ({
 
 describe("the Node SDK of Split", () => {
   it("has each of 1,000 track calls stored once, also those that only destroy flushes", async () => {
-    await using stub = await startSplitSdkStub();
+    await using stub = await startSplitSdkStub(splitKey);
     const factory = SplitFactory({
-      core: { authorizationKey: sluice.key },
+      core: { authorizationKey: splitKey },
       startup: { readyTimeout: 10 },
       // Pushes when the queue is full, and not again within this test.
       scheduler: { eventsQueueSize: 600, eventsPushRate: 3600, impressionsRefreshRate: 3600 },
@@ -47,7 +52,7 @@ describe("the Node SDK of Split", () => {
     });
     const client = factory.client();
     await client.whenReady();
-    const stored = () => listAllEvents(`http://${sluice.httpAddress}`, sluice.key);
+    const stored = () => listAllEvents(`http://${sluice.httpAddress}`, splitKey);
     // A value and properties are both optional.
     const track = (i: number) =>
       client.track(

@@ -126,7 +126,7 @@ describe.each<[string, Ask]>([
       expect.arrayContaining([
         "*",
         ...cors.exposedHeaders.map((name) => name.toLowerCase()),
-        ...["ratelimit", "ratelimit-policy", "retry-after", "sluice-notice", "x-ratelimit-remaining-org"],
+        ...["ratelimit", "ratelimit-policy", "retry-after", "sluice-notice"],
       ]),
     );
     expect(rest).toEqual({});

@@ -5,6 +5,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { fromBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { EventSchema } from "../../gen/sluice/v1/event_pb.ts";
+import type { ListEvents } from "../../src/domain/list-events.ts";
 import { eventToAppend } from "../support/events.ts";
 import { madeUp } from "../support/made-up-dialect.ts";
 import { openSocket } from "../support/open-socket.ts";
@@ -109,13 +110,15 @@ describe("a dialect", () => {
 
   it("names the field at fault as the vendor does, be it refused by the dialect or by us", async () => {
     const { url } = await startMadeUp();
+    const bodies = [{ what: "refused" }, { what: "" }, { name: "" }];
     const answers = await Promise.all(
-      ["refused", ""].map(async (what) => (await post(url, { body: JSON.stringify({ what }) })).json()),
+      bodies.map(async (body) => (await post(url, { body: JSON.stringify(body) })).json()),
     );
 
     expect(answers).toEqual([
       { refused: "EVENT_INVALID", message: "what is refused", fields: ["what"] },
       { refused: "EVENT_INVALID", message: "what is required", fields: ["what"] },
+      { refused: "EVENT_INVALID", message: "name is refused", fields: ["name"] },
     ]);
   });
 
@@ -175,7 +178,8 @@ describe("a dialect", () => {
   });
 
   it("answers other methods with those that there are, without a key", async () => {
-    const { url } = await startMadeUp();
+    const server = await startMadeUp();
+    const { url } = server;
     for (const [method, message] of [
       ["PUT", "the method has to be POST, GET"],
       ["DELETE", "what is stored stays"],
@@ -186,6 +190,7 @@ describe("a dialect", () => {
       expect([answer.status, answer.headers.get("allow")]).toEqual([405, "POST, GET"]);
       expect(await answer.json()).toMatchObject({ refused: "METHOD_NOT_ALLOWED", message });
     }
+    expect(server.records).toMatchObject(Array(3).fill({ method: "unknown", entrance: "made-up", code: "405" }));
   });
 
   it.each([
@@ -211,6 +216,45 @@ describe("a dialect", () => {
 
     expect([answer.status, await answer.json()]).toMatchObject([500, { refused: "INTERNAL" }]);
     expect(server.records).toMatchObject([{ code: "500", reason: "INTERNAL", cause: expect.any(Error) }]);
+  });
+
+  it("serves a path with a long part", async () => {
+    const { url } = await startMadeUp();
+    const path = `/made-up/${"x".repeat(1024)}/events`;
+
+    expect((await fetch(url + path, { method: "POST", headers: bearer(), body: event })).status).toBe(200);
+  });
+
+  it.each([
+    ["with a key", { bodyBytesMax: 10 }, [503, 204]],
+    ["without one", { keylessBodyBytesMax: 10 }, [200, 503]],
+  ])("has bodies %s take a budget of their own", async (_, budgets, statuses) => {
+    const { url } = await startMadeUp({ budgets });
+    const keyed = await post(url);
+    const keyless = await fetch(`${url}/made-up/beacon`, {
+      method: "POST",
+      body: JSON.stringify({ what: "click", key: testKey }),
+    });
+
+    expect([keyed.status, keyless.status]).toEqual(statuses);
+  });
+
+  it("takes no gzip before it has seen a key", async () => {
+    const { url } = await startMadeUp();
+    const body = gzipSync(JSON.stringify({ what: "click", key: testKey }));
+    const answer = await fetch(`${url}/made-up/beacon`, {
+      method: "POST",
+      body,
+      headers: { "content-encoding": "gzip" },
+    });
+
+    expect(answer.status).toBe(415);
+  });
+
+  it("is not served under a name that no entrance can have", async () => {
+    await expect(startMadeUp({ dialects: [{ ...madeUp, entrance: "Made up" }] })).rejects.toThrow(
+      "no dialect can be called Made up",
+    );
   });
 
   it("answers everyone where it needs no key", async () => {
@@ -345,6 +389,34 @@ describe("the list of a dialect", () => {
     const { url } = await startMadeUp();
 
     expect(await list(url, `after=${after}`)).toMatchObject({ status: 400, body: { refused: "PAGE_TOKEN_INVALID" } });
+  });
+
+  it("is given up when its client is gone", async () => {
+    const { promise: ended, resolve } = Promise.withResolvers<unknown>();
+    const listEvents: ListEvents = ({ signal }) =>
+      new Promise((_, reject) => {
+        signal?.addEventListener("abort", () => {
+          resolve(signal.reason);
+          reject(signal.reason);
+        });
+      });
+    const server = await startMadeUp({ listEvents });
+    const head = `GET /made-up/mine/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${testKey}\r\n\r\n`;
+    const { socket } = await openSocket(server.port, head);
+    await waitUntil(() => socket.bytesWritten > 0);
+    socket.destroy();
+
+    expect(await ended).toMatchObject({ reason: "CALL_ENDED" });
+    await waitUntil(() => server.records.length === 1);
+  });
+
+  it("names what it does not take as the vendor does", async () => {
+    const { url } = await startMadeUp();
+
+    expect(await list(url, "name=")).toMatchObject({
+      status: 400,
+      body: { refused: "FILTER_INVALID", message: expect.stringMatching(/^name\[0\] /), fields: ["name[0]"] },
+    });
   });
 
   it("is for keys that may list", async () => {

@@ -2,6 +2,7 @@ import { gzipSync } from "node:zlib";
 import type { JsonValue } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import type { Dialect, Endpoint } from "../../src/http/dialect.ts";
+import { readFixtureFile } from "./read-fixture-file.ts";
 
 /** A request to an endpoint of a dialect. */
 export interface DialectRequest {
@@ -20,64 +21,24 @@ export interface Sender {
   readonly project: string;
 }
 
-const events = {
-  split: {
-    key: "Liam",
-    trafficTypeName: "user",
-    eventTypeId: "page_load",
-    value: 83.3,
-    environmentName: "production",
-    timestamp: 1_513_357_833_000,
-    properties: { package: "premium", admin: true, discount: 50, none: null },
-  },
-  bloomreach: {
-    customer_ids: { registered: "test@example.com", cookie: 17 },
-    properties: { total_price: 7.99, items: [{ sku: "a" }, 2, null] },
-    timestamp: "1614585422.5",
-    event_type: "purchase",
-  },
-} as const satisfies Record<string, JsonValue>;
+/** A body that an endpoint takes, by the dialect's fixtures; undefined where they have none. */
+export function validBody({ entrance }: Dialect, endpoint: Endpoint, { key }: Sender): JsonValue | undefined {
+  const text = readFixtureFile(entrance, "bodies.json") ?? "{}";
+  return JSON.parse(text.replaceAll('"<key>"', () => JSON.stringify(key)))[endpoint.name];
+}
 
-/** Of each endpoint that takes events, a body that it takes. */
-function validBody(endpoint: string, { key }: Sender): JsonValue {
-  switch (endpoint) {
-    case "split/events":
-      return events.split;
-    case "split/events/bulk":
-      return [events.split, events.split];
-    case "split/events/beacon":
-      return { entries: [events.split, events.split], token: key, sdk: "javascript-11.0.0" };
-    case "dx/events.track":
-      return {
-        name: "deploy",
-        timestamp: "1680723287",
-        email: "a@example.com",
-        github_username: null,
-        metadata: { color: "blue", tags: ["a", { b: 1 }] },
-        test_data: true,
-      };
-    case "bloomreach/customers/events":
-      return events.bloomreach;
-    case "bloomreach/batch":
-      return {
-        commands: [
-          { name: "customers/events", data: events.bloomreach, command_id: "1" },
-          { name: "system/time" },
-          { name: "customers", data: {} },
-        ],
-      };
-    case "oppizi/create":
-      return {
-        eventName: "Purchase",
-        value: 250,
-        userId: 17,
-        transactionId: "t-1",
-        coupon: null,
-        metadata: { orderId: 182_394, tags: ["a", 2, true] },
-      };
-    default:
-      throw new Error(`there is no body for ${endpoint}`);
-  }
+/** The path of an endpoint, with the sender's project in the place of a parameter. */
+export function pathOf({ path }: Endpoint, project: string): string {
+  return path.replace(/:\w+/g, () => project);
+}
+
+/** An `authorization` with a key in a form that a dialect takes. */
+export function authorizationOf({ key: readKey }: Dialect, key: string): string {
+  const basic = (text: string) => `Basic ${Buffer.from(text).toString("base64")}`;
+  const forms = [`Bearer ${key}`, basic(`id:${key}`), basic(`${key}:`), `Token ${key}`];
+  const isTaken = (authorization: string) =>
+    readKey === undefined || readKey({ params: {}, query: new URLSearchParams(), headers: { authorization } }) === key;
+  return forms.find(isTaken) ?? "";
 }
 
 const deep = 10_000;
@@ -104,6 +65,24 @@ const oddJson: fc.Arbitrary<string> = fc.oneof(
 );
 
 const placeholder = "\uffff";
+
+/** What a value of a valid body is replaced with, each in its turn. */
+const oddValues = ["null", "true", "0", "-1", "1e400", '""', '"x"', '"\\ud800"', "[]", "{}", "[null]", '{"a":{}}'];
+
+/** Every body in which one thing of a valid one is left out, or is something else, as text. */
+export function nearMisses(valid: JsonValue): string[] {
+  const placeCount = listPlaces({ body: valid }).length;
+  return Array.from({ length: placeCount }, (_, place) =>
+    [undefined, ...oddValues].map((json) => {
+      const root: { [name: string]: JsonValue } = { body: structuredClone(valid) };
+      const [parent, name] = listPlaces(root)[place] ?? [root, "body"];
+      if (Array.isArray(parent)) parent[Number(name)] = placeholder;
+      else if (json !== undefined) parent[name] = placeholder;
+      else delete parent[name];
+      return JSON.stringify(root.body ?? null).replace(`"${placeholder}"`, () => json ?? "null");
+    }),
+  ).flat();
+}
 
 /** A valid body with one thing changed in it, as text. */
 function nearMiss(valid: JsonValue): fc.Arbitrary<string> {
@@ -163,15 +142,15 @@ function toPercents(text: string): string {
   return encodeURIComponent(text.toWellFormed());
 }
 
-function bodyText(endpoint: Endpoint, sender: Sender): fc.Arbitrary<string> {
+function bodyText(dialect: Dialect, endpoint: Endpoint, sender: Sender): fc.Arbitrary<string> {
   const texts = [
     { arbitrary: oddJson, weight: 2 },
     { arbitrary: form, weight: 2 },
     { arbitrary: fc.string({ unit: "binary" }), weight: 1 },
     { arbitrary: fc.constantFrom("", " ", "{", "[1,]", "nul", "\ufeff{}", '{"a":1}{"b":2}'), weight: 1 },
   ];
-  if (endpoint.kind !== "track") return fc.oneof(...texts);
-  const valid = validBody(endpoint.name, sender);
+  const valid = validBody(dialect, endpoint, sender);
+  if (valid === undefined) return fc.oneof(...texts);
   return fc.oneof(
     { arbitrary: fc.constant(JSON.stringify(valid)), weight: 2 },
     { arbitrary: nearMiss(valid), weight: 14 },
@@ -203,14 +182,23 @@ const headerText = fc.string({
   unit: fc.integer({ min: 0x20, max: 0xff }).map((code) => (code === 0x7f ? " " : String.fromCharCode(code))),
 });
 
-function authorization({ key }: Sender): fc.Arbitrary<string | undefined> {
+function authorization(dialect: Dialect, { key }: Sender): fc.Arbitrary<string | undefined> {
   const basic = (text: string) => `Basic ${Buffer.from(text).toString("base64")}`;
   return fc.oneof(
-    { arbitrary: fc.constantFrom(`Bearer ${key}`, `bearer ${key}`), weight: 20 },
+    { arbitrary: fc.constant(authorizationOf(dialect, key)), weight: 20 },
     {
       arbitrary: fc.constantFrom(
         ...[undefined, "", "Bearer", "Bearer ", `Bearer  ${key} x`, "Basic", "Basic !", basic(""), basic(":")],
-        ...[basic(`id:${key}`), basic(key), basic("\ud800:\0"), `Token ${key}`, "Token", "Digest a=b", key],
+        ...[
+          `bearer ${key}`,
+          basic(`id:${key}`),
+          basic(key),
+          basic("\ud800:\0"),
+          `Token ${key}`,
+          "Token",
+          "Digest a=b",
+          key,
+        ],
       ),
       weight: 4,
     },
@@ -285,7 +273,10 @@ const query = fc.oneof(
   },
 );
 
-/** Any request to an endpoint of a dialect that HTTP lets a client send, most of them nearly right. */
+/**
+ * Any request to an endpoint of a dialect that HTTP lets a client send; most of them nearly right, where the dialect's
+ * fixtures have a body that is right.
+ */
 export function arbitraryRequest(dialect: Dialect, sender: Sender): fc.Arbitrary<DialectRequest> {
   return fc.constantFrom(...dialect.endpoints).chain((endpoint) =>
     fc
@@ -316,9 +307,9 @@ export function arbitraryRequest(dialect: Dialect, sender: Sender): fc.Arbitrary
           { arbitrary: fc.constantFrom("other", "a%2Fb", "%00", "%20", "__proto__", "*", "a".repeat(500)), weight: 1 },
         ),
         query,
-        text: bodyText(endpoint, sender),
+        text: bodyText(dialect, endpoint, sender),
         packing,
-        authorization: authorization(sender),
+        authorization: authorization(dialect, sender),
         contentType,
         idempotencyKey,
         origin: fc.constantFrom(undefined, undefined, undefined, "https://example.com", "null"),
@@ -337,7 +328,7 @@ export function arbitraryRequest(dialect: Dialect, sender: Sender): fc.Arbitrary
           dialect,
           endpoint,
           method: parts.method,
-          path: endpoint.path.replace(":projectToken", parts.project) + parts.query,
+          path: pathOf(endpoint, parts.project) + parts.query,
           headers: Object.fromEntries(
             Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
           ),

@@ -65,7 +65,7 @@ export const madeUp: Dialect = {
       throw new RequestRefused(400, "PROJECT_UNKNOWN", "no such project");
     }
   },
-  fieldName: (field) => field.replace(/^name/, "what"),
+  fieldName: (field) => field.replace(/^name/, "what").replace(/^filter\.names/, "name"),
   refuse: ({ status, reason, message, violations }) => ({
     status,
     body: { refused: reason, message, fields: violations.map(({ field }) => field) },
@@ -76,6 +76,8 @@ export const madeUp: Dialect = {
 function readEvent({ body, eventId }: TrackRequest) {
   if (!isJsonObject(body)) return refuseEvent("", "is not an object", body);
   if (body.what === "refused") return refuseEvent("what", "is refused", body);
+  // A field of the vendor that is called as one of ours, which the vendor calls otherwise.
+  if (body.name !== undefined) return refuseEvent("name", "is refused", body);
   return newEvent({ id: eventId(0), name: typeof body.what === "string" ? body.what : "" });
 }
 

@@ -1,8 +1,10 @@
 import type { EventOutcome } from "../../src/domain/outcome.ts";
+import { errorOfAll } from "../../src/domain/outcome-error.ts";
 import type { EventToAppend } from "../../src/domain/ports.ts";
 import { prepareEvent } from "../../src/domain/prepare-event.ts";
 import type { Dialect, Offer, Reply, TrackEndpoint, TrackRequest } from "../../src/http/dialect.ts";
 import { toRefusal } from "../../src/http/refusal.ts";
+import { renameOutcome } from "../../src/http/rename-fault.ts";
 import { newProject } from "./events.ts";
 
 /** When all requests of these tests come in; they are answered 250 ms later. */
@@ -51,11 +53,12 @@ export function replyTo(
     const outcomes = offer.events.map((event): EventOutcome => {
       const prepared = prepareEvent(event, servedMs, { project: newProject(), environments: [] });
       if ("bytes" in prepared) return decide(prepared, place++);
-      const { field, message } = prepared.violation;
-      const isNamed = "refusal" in event || field === "";
-      return { ...prepared, violation: { field: isNamed ? field : dialect.fieldName(field), message } };
+      return renameOutcome(dialect, prepared, event);
     });
-    return offer.answer({ outcomes, quotas: [] }, servedMs + 250);
+    const answer = { outcomes, quotas: [] };
+    const error = errorOfAll(answer);
+    if (error !== undefined) throw error;
+    return offer.answer(answer, servedMs + 250);
   } catch (thrown) {
     return dialect.refuse(toRefusal(thrown));
   }

@@ -11,13 +11,17 @@ export interface SplitSdkStub extends AsyncDisposable {
 
 const noFlags = { ff: { d: [], s: -1, t: 1 }, rbs: { d: [], s: -1, t: 1 } };
 
-/** Starts a stub on a free port of the loopback. */
-export async function startSplitSdkStub(): Promise<SplitSdkStub> {
+/** Starts a stub on a free port of the loopback. As Split, it knows no key but one. */
+export async function startSplitSdkStub(key: string): Promise<SplitSdkStub> {
   const requests: string[] = [];
   const server = createServer((request, response) => {
     const path = request.url?.split("?")[0];
     requests.push(`${request.method} ${path}`);
     request.resume();
+    if (request.headers.authorization !== `Bearer ${key}`) {
+      response.writeHead(401).end();
+      return;
+    }
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify(path === "/api/splitChanges" ? noFlags : {}));
   });

@@ -3,6 +3,7 @@ import type { CallRecord } from "../../src/call-log.ts";
 import { createAccess } from "../../src/domain/access.ts";
 import { SluiceError } from "../../src/domain/errors.ts";
 import { createGetEvent } from "../../src/domain/get-event.ts";
+import type { ListEvents } from "../../src/domain/list-events.ts";
 import { createListEvents } from "../../src/domain/list-events.ts";
 import { createPageTokens } from "../../src/domain/page-token.ts";
 import type { Project, ProjectSettings } from "../../src/domain/project.ts";
@@ -10,6 +11,7 @@ import { createTrack } from "../../src/domain/track.ts";
 import type { HttpLimits } from "../../src/http/app.ts";
 import { startHttpServer } from "../../src/http/app.ts";
 import type { Dialect } from "../../src/http/dialect.ts";
+import type { DialectRoutesDeps } from "../../src/http/dialect-routes.ts";
 import { dialects } from "../../src/http/dialects.ts";
 import type { Listener } from "../../src/http/listener.ts";
 import { captureLog } from "./captured-log.ts";
@@ -38,6 +40,10 @@ export interface DialectTestOptions {
   readonly settings?: Partial<ProjectSettings>;
   /** Whether it has not yet opened its storage. */
   readonly isStarting?: boolean;
+  /** Instead of the real one. */
+  readonly listEvents?: ListEvents;
+  /** Of bodies, with a key and without. */
+  readonly budgets?: Pick<DialectRoutesDeps, "bodyBytesMax" | "keylessBodyBytesMax">;
 }
 
 /** Starts servers, which are closed after each test; a test fails when something was thrown that nobody caught. */
@@ -53,12 +59,10 @@ export function useDialects(): (options?: DialectTestOptions) => Promise<Dialect
     const grants = testGrants(project);
     const records: CallRecord[] = [];
     const clock = createFakeClock();
+    const pageTokens = createPageTokens(() => Buffer.alloc(32, 1));
     const services = {
       track: createTrack({ log, clock }),
-      listEvents: createListEvents(
-        log,
-        createPageTokens(() => Buffer.alloc(32, 1)),
-      ),
+      listEvents: options.listEvents ?? createListEvents(log, pageTokens),
       getEvent: createGetEvent(log),
     };
     const listener = await startHttpServer({
@@ -66,6 +70,7 @@ export function useDialects(): (options?: DialectTestOptions) => Promise<Dialect
       port: 0,
       calls: { accepts: () => false, handle: async () => {} },
       dialects: {
+        ...options.budgets,
         dialects: options.dialects ?? dialects,
         services() {
           if (options.isStarting === true) throw new SluiceError("STORAGE_UNAVAILABLE", "the server is starting");

@@ -4,7 +4,7 @@ import type { Event } from "../../../gen/sluice/v1/event_pb.ts";
 import type { Violation } from "../../domain/errors.ts";
 import type { OfferedEvent } from "../../domain/event.ts";
 import type { EventOutcome } from "../../domain/outcome.ts";
-import { findKeptOut, outcomeError } from "../../domain/outcome-error.ts";
+import { isStored } from "../../domain/stored-outcome.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import type { Dialect, Offer, Reply, RequestHead, TrackRequest } from "../dialect.ts";
 import { findIdentityFault } from "../identity-fault.ts";
@@ -15,6 +15,7 @@ import { offerOne, refuseEvent } from "../offer-one.ts";
 import { parseTimestamp } from "../parse-timestamp.ts";
 import type { Refusal } from "../refusal.ts";
 import { RequestRefused } from "../refusal.ts";
+import { refusalText, violationText } from "../refusal-text.ts";
 import { renameField } from "../rename-field.ts";
 import { timestampNotice } from "../timestamp-notice.ts";
 
@@ -99,7 +100,8 @@ export const bloomreach: Dialect = {
       time: "timestamp",
     }),
 
-  refuse({ status, reason, message, violations: [violation] }: Refusal): Reply {
+  refuse(refusal: Refusal): Reply {
+    const { status, reason, message, violations } = refusal;
     switch (reason) {
       case "KEY_MISSING":
         return { status, body: { success: false, error: "Access key not provided" } };
@@ -113,11 +115,10 @@ export const bloomreach: Dialect = {
       case "MALFORMED":
         // A body can also be cut off or badly packed.
         return { status, body: { success: false, message: /\bJSON\b/.test(message) ? "Invalid JSON" : message } };
-      default:
-        return {
-          status,
-          body: fail(violation !== undefined && sentences.has(violation.message) ? violation.message : message),
-        };
+      default: {
+        const sentence = violations.find((violation) => sentences.has(violation.message));
+        return { status, body: fail(sentence?.message ?? refusalText(refusal)) };
+      }
     }
   },
 };
@@ -137,8 +138,15 @@ function offerEvent(request: TrackRequest): Offer {
   return offerOne(event, [...notices], () => ({ status: 200, body: { errors: [], success: true } }));
 }
 
-/** What a command of a batch is answered, once there is an outcome for each event. */
-type AnswerCommand = (outcomes: readonly EventOutcome[], nowMs: number) => JsonObject;
+/** What a command of a batch is answered: by what becomes of the event at a place among those offered, or at once. */
+type CommandAnswer = { readonly place: number } | { readonly error: string } | "time";
+
+/** A command of a batch whose event, if it has one, is offered. */
+interface ReadCommand {
+  /** As the client numbers it; undefined: it does not. */
+  readonly id: string | number | undefined;
+  readonly answer: CommandAnswer;
+}
 
 function offerBatch(request: TrackRequest): Offer {
   const commands = isJsonObject(request.body) ? request.body.commands : undefined;
@@ -148,57 +156,59 @@ function offerBatch(request: TrackRequest): Offer {
   }
   const events: OfferedEvent[] = [];
   const notices = new Set<string>();
-  const answers = commands.map((command, index): AnswerCommand => {
-    if (!isJsonObject(command)) return () => fail("the command is not an object");
-    const answer = answerCommand(command.name, () => {
+  const read: ReadCommand[] = [];
+  for (const [index, command] of commands.entries()) {
+    const answer = readCommand(command, events.length);
+    if (isJsonObject(command) && typeof answer === "object" && "place" in answer) {
       events.push(readEvent(command.data, index, request, notices));
-      return events.length - 1;
-    });
-    const { command_id: id } = command;
-    if (typeof id !== "string" && typeof id !== "number") return answer;
-    return (outcomes, nowMs) => ({ ...answer(outcomes, nowMs), command_id: id });
-  });
-  return {
-    events,
-    notices: [...notices],
-    answer({ outcomes, quotas }, nowMs) {
-      const keptOut = outcomes.some(isStored) ? undefined : findKeptOut(outcomes);
-      if (keptOut !== undefined) throw outcomeError(keptOut, undefined, { quotas });
-      const results = answers.map((answer) => answer(outcomes, nowMs));
-      const [start_time, end_time] = [request.nowMs / 1000, nowMs / 1000];
-      return { status: 200, body: { results, start_time, end_time, success: true } };
-    },
-  };
+    }
+    read.push({ id: readCommandId(command), answer });
+  }
+  return { events, notices: [...notices], answer: answerBatch(read, request.nowMs) };
 }
 
-/** `offer` offers the command's event, and gives its place among the events of the batch. */
-function answerCommand(name: JsonValue | undefined, offer: () => number): AnswerCommand {
-  switch (name) {
-    case "customers/events": {
-      const place = offer();
-      return (outcomes) => printOutcome(outcomes[place]);
-    }
+/** `place` is that of the command's event, if it has one. */
+function readCommand(command: JsonValue, place: number): CommandAnswer {
+  if (!isJsonObject(command)) return { error: "the command is not an object" };
+  switch (command.name) {
+    case "customers/events":
+      return { place };
     case "system/time":
-      return (_, nowMs) => ({ success: true, time: nowMs / 1000 });
+      return "time";
     case "customers":
-      return () => fail("the command customers is not supported: Sluice keeps events, not profiles of customers");
+      return { error: "the command customers is not supported: Sluice keeps events, not profiles of customers" };
     default:
-      return () => fail("the command is unknown: its name has to be customers/events or system/time");
+      return { error: "the command is unknown: its name has to be customers/events or system/time" };
   }
 }
 
-function isStored({ kind }: EventOutcome): boolean {
-  return kind === "accepted" || kind === "duplicate";
+function readCommandId(command: JsonValue): ReadCommand["id"] {
+  const id = isJsonObject(command) ? command.command_id : undefined;
+  return typeof id === "string" || typeof id === "number" ? id : undefined;
+}
+
+/** Apart from where the request is at hand: an answer is kept until storage has answered, and a body is not to be. */
+function answerBatch(commands: readonly ReadCommand[], startMs: number): Offer["answer"] {
+  return ({ outcomes }, nowMs) => {
+    const results = commands.map(({ id, answer }) => ({
+      ...printAnswer(answer, outcomes, nowMs),
+      ...(id !== undefined && { command_id: id }),
+    }));
+    return { status: 200, body: { results, start_time: startMs / 1000, end_time: nowMs / 1000, success: true } };
+  };
+}
+
+function printAnswer(answer: CommandAnswer, outcomes: readonly EventOutcome[], nowMs: number): JsonObject {
+  if (answer === "time") return { success: true, time: nowMs / 1000 };
+  return "place" in answer ? printOutcome(outcomes[answer.place]) : fail(answer.error);
 }
 
 function printOutcome(outcome: EventOutcome | undefined): JsonObject {
+  if (outcome !== undefined && isStored(outcome)) return { success: true };
   switch (outcome?.kind) {
-    case "accepted":
-    case "duplicate":
-      return { success: true };
     case "rejected": {
-      const { field, message } = outcome.violation;
-      return fail(sentences.has(message) ? message : `${field || "the event"} ${message}`);
+      const { violation } = outcome;
+      return fail(sentences.has(violation.message) ? violation.message : violationText(violation));
     }
     case "throttled": {
       const delay = Math.max(1, Math.ceil(outcome.retryDelayMs / 1000));
@@ -219,7 +229,7 @@ function fail(error: string): JsonObject {
 function readEvent(
   data: JsonValue | undefined,
   index: number,
-  request: TrackRequest,
+  request: Pick<TrackRequest, "eventId" | "environment">,
   notices: Set<string>,
 ): OfferedEvent {
   if (!isJsonObject(data)) return refuseEvent("", "is not an object", data ?? null);
@@ -241,7 +251,7 @@ function readEvent(
   if (propertiesFault !== undefined) return refuse(propertiesFault);
 
   if (parsed !== undefined && parsed.unit !== "seconds" && parsed.unit !== "text") {
-    notices.add(timestampNotice(parsed.unit));
+    notices.add(timestampNotice(parsed.unit, "seconds"));
   }
   const event = newEvent({
     id: request.eventId(index),

@@ -7,6 +7,7 @@ import { newEvent } from "../new-event.ts";
 import { offerOne, refuseEvent } from "../offer-one.ts";
 import { parseTimestamp } from "../parse-timestamp.ts";
 import type { Refusal, RefusalReason } from "../refusal.ts";
+import { refusalText } from "../refusal-text.ts";
 import { renameField } from "../rename-field.ts";
 import { timestampNotice } from "../timestamp-notice.ts";
 
@@ -56,7 +57,8 @@ const errorNames: Readonly<Record<RefusalReason, string>> = {
   PAGE_TOKEN_INVALID: "invalid_arguments",
   MALFORMED: "invalid_arguments",
   ATOMIC_TOO_LARGE: "payload_too_large",
-  TOO_LARGE: "payload_too_large",
+  // Nothing else of an event can be that large.
+  TOO_LARGE: "metadata_too_large",
   ID_CONFLICT: "id_conflict",
   EVENT_NOT_FOUND: "not_found",
   CURSOR_EXPIRED: "not_found",
@@ -93,9 +95,11 @@ export const dx: Dialect = {
   fieldName: (field) =>
     renameField(field, { id: "Idempotency-Key", identities: "", time: "timestamp", properties: "metadata" }),
 
-  refuse({ status, reason, message, violations: [violation] }: Refusal): Reply {
+  refuse(refusal: Refusal): Reply {
+    const { status, reason, violations } = refusal;
+    const [violation] = violations;
     const error = (violation && faultNames.get(violation.message)) ?? errorNames[reason];
-    return { status, body: { ok: false, error, message } };
+    return { status, body: { ok: false, error, message: refusalText(refusal) } };
   },
 };
 
@@ -106,7 +110,7 @@ function offer(request: TrackRequest): Offer {
 }
 
 function readEvent(request: TrackRequest, notices: string[]): OfferedEvent {
-  const { body, isForm, environment } = request;
+  const { body, isForm } = request;
   if (!isJsonObject(body)) return refuseEvent("", "is not an object", body);
   const { name, timestamp } = body;
   const missing = isForm ? formLacks : lacks;
@@ -117,7 +121,7 @@ function readEvent(request: TrackRequest, notices: string[]): OfferedEvent {
   if (isAbsent(timestamp)) return refuseEvent("timestamp", missing, body);
   const parsed = parseTimestamp(timestamp);
   if ("fault" in parsed) return refuseEvent("timestamp", parsed.fault, body);
-  if (parsed.unit !== "seconds") notices.push(timestampNotice(parsed.unit));
+  if (parsed.unit !== "seconds") notices.push(timestampNotice(parsed.unit, "seconds"));
 
   const identities: Record<string, string> = {};
   for (const kind of identityKinds) {
@@ -136,7 +140,7 @@ function readEvent(request: TrackRequest, notices: string[]): OfferedEvent {
   if (test === undefined) return refuseEvent("test_data", "is neither true nor false", body);
 
   const { properties } = metadata;
-  return newEvent({ id: request.eventId(0), name, identities, time: parsed.time, properties, environment, test });
+  return newEvent({ id: request.eventId(0), name, identities, time: parsed.time, properties, test });
 }
 
 /** Clients send what they do not have as null or as an empty text. */
@@ -162,7 +166,15 @@ function parseJson(text: string): JsonValue {
   }
 }
 
+/** Forms and URLs have no booleans, and each language writes its own: Python `True`, PHP `1`. */
 function readTestData(sent: JsonValue): boolean | undefined {
-  if (sent === null || sent === false || sent === "false") return false;
-  return sent === true || sent === "true" ? true : undefined;
+  return sent === null ? false : testData.get(String(sent).toLowerCase());
 }
+
+const testData: ReadonlyMap<string, boolean> = new Map([
+  ["true", true],
+  ["1", true],
+  ["false", false],
+  ["0", false],
+  ["", false],
+]);

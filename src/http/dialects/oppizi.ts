@@ -4,6 +4,7 @@ import type { Violation } from "../../domain/errors.ts";
 import { SluiceError } from "../../domain/errors.ts";
 import type { RefusedEvent } from "../../domain/event.ts";
 import { invalidFilter } from "../../domain/page-query.ts";
+import type { StoredOutcome } from "../../domain/stored-outcome.ts";
 import { isLongerThan } from "../../domain/text-length.ts";
 import type { Dialect, ListedEvent, Listing, Offer, Reply, RequestHead, TrackRequest } from "../dialect.ts";
 import { findIdentityFault } from "../identity-fault.ts";
@@ -11,6 +12,7 @@ import { isJsonObject } from "../is-json-object.ts";
 import { newEvent } from "../new-event.ts";
 import { offerOne, refuseEvent } from "../offer-one.ts";
 import type { Refusal } from "../refusal.ts";
+import { refusalText } from "../refusal-text.ts";
 import { renameField } from "../rename-field.ts";
 
 /*
@@ -53,11 +55,12 @@ export const oppizi: Dialect = {
 
   fieldName,
 
-  refuse({ status, reason, message, violations: [violation] }: Refusal): Reply {
+  refuse(refusal: Refusal): Reply {
+    const { status, reason } = refusal;
     if (status === 401) return fail(status, "Unauthorized");
     if (status === 403) return fail(status, "Forbidden");
     if (reason === "PAGE_TOKEN_INVALID") return fail(status, "startingAfter is not from a page of this list");
-    return fail(status, violation === undefined ? message : describe(violation));
+    return fail(status, refusalText(refusal));
   },
 };
 
@@ -69,24 +72,18 @@ function succeed(status: number, data: JsonObject): Reply {
   return { status, body: { success: true, data } };
 }
 
-function describe({ field, message }: Violation): string {
-  return `${fieldName(field) || "the event"} ${message}`;
-}
-
-/** Leaves the vendor's own names as they are. */
 function fieldName(field: string): string {
-  const own = field.replace(/^event(\.|$)/, "");
-  const wanted = /^filter\.(names|values|properties)/.exec(own)?.[1];
+  const wanted = /^filter\.(names|values|properties)/.exec(field)?.[1];
   if (wanted === "names") return "eventName";
   if (wanted === "values") return "value";
   if (wanted === "properties") {
-    const key = own.slice("filter.properties".length).replace(/^\["|"\]$/g, "");
+    const key = field.slice("filter.properties".length).replace(/^\["|"\]$/g, "");
     return key === "" ? "metadata" : `metadata.${key}`;
   }
-  if (own === 'identities["user"]') return "userId";
-  const property = ownFields.find((name) => own === `properties.${name}`);
+  if (field === 'identities["user"]') return "userId";
+  const property = ownFields.find((name) => field === `properties.${name}`);
   if (property !== undefined) return property;
-  return renameField(own, {
+  return renameField(field, {
     id: "Idempotency-Key",
     name: "eventName",
     identities: "userId",
@@ -98,10 +95,13 @@ function fieldName(field: string): string {
 
 function offer(request: TrackRequest): Offer {
   const event = readEvent(request);
-  if ("refusal" in event) return offerOne(event, [], refusedIsStored);
-  return offerOne(event, [], ({ kind, id, position }) =>
-    succeed(kind === "accepted" ? 201 : 200, printEvent({ id, receivedMs: position.ms, event })),
-  );
+  return offerOne(event, [], "refusal" in event ? refusedIsStored : answerWith(event));
+}
+
+/** Apart from where the request is at hand: an answer is kept until storage has answered, and a body is not to be. */
+function answerWith(event: Event): (stored: StoredOutcome) => Reply {
+  return ({ kind, id, position }) =>
+    succeed(kind === "accepted" ? 201 : 200, printEvent({ id, receivedMs: position.ms, event }));
 }
 
 function refusedIsStored(): never {
@@ -109,7 +109,7 @@ function refusedIsStored(): never {
 }
 
 function readEvent(request: TrackRequest): Event | RefusedEvent {
-  const { body, environment } = request;
+  const { body } = request;
   if (!isJsonObject(body)) return refuseEvent("", "is not a JSON object", body);
   const { eventName, value, userId, metadata } = body;
   if (typeof eventName !== "string") return refuseEvent("eventName", faultOf(eventName, "a text"), body);
@@ -126,7 +126,6 @@ function readEvent(request: TrackRequest): Event | RefusedEvent {
     identities: user === undefined ? {} : { user: String(user) },
     value,
     properties: properties.size === 0 ? undefined : Object.fromEntries(properties),
-    environment,
   });
 }
 
@@ -206,18 +205,19 @@ function printEvent({ id, receivedMs, event }: ListedEvent): JsonObject {
 
 function readListing({ query }: RequestHead): Listing {
   // A link is often built with every parameter, those without a value too.
-  const after = query.get("startingAfter") || undefined;
+  const all = (name: string) => query.getAll(name).filter((text) => text !== "");
+  const [after] = all("startingAfter");
   return {
     query: {
       filter: {
-        names: query.getAll("eventName"),
+        names: all("eventName"),
         environment: "",
-        values: query.getAll("value").map(readValue),
+        values: all("value").map(readValue),
         properties: readProperties(query),
         includeTest: false,
       },
       order: "newest-first",
-      pageSize: readLimit(query.get("limit")),
+      pageSize: readLimit(all("limit")[0]),
     },
     after,
     answer: ({ events, next = null }) =>
@@ -229,8 +229,8 @@ function readListing({ query }: RequestHead): Listing {
   };
 }
 
-function readLimit(text: string | null): number {
-  if (text === null) return limitDefault;
+function readLimit(text: string | undefined): number {
+  if (text === undefined) return limitDefault;
   const limit = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (limit < 1 || limit > limitMax) throw invalidFilter("limit", `is not a whole number from 1 to ${limitMax}`);
   return limit;

@@ -1,8 +1,8 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { hasControlCharacter } from "../../domain/control-character.ts";
 import { SluiceError } from "../../domain/errors.ts";
 import type { OfferedEvent } from "../../domain/event.ts";
 import type { EventOutcome } from "../../domain/outcome.ts";
-import { findKeptOut, outcomeError } from "../../domain/outcome-error.ts";
 import type { Quota } from "../../domain/quota.ts";
 import { tightestOf } from "../../domain/quota.ts";
 import type { Dialect, Offer, Reply, TrackRequest } from "../dialect.ts";
@@ -12,7 +12,9 @@ import { newEvent } from "../new-event.ts";
 import { offerOne, refuseEvent } from "../offer-one.ts";
 import { parseTimestamp } from "../parse-timestamp.ts";
 import type { Refusal } from "../refusal.ts";
+import { refusalText } from "../refusal-text.ts";
 import { renameField } from "../rename-field.ts";
+import { timestampNotice } from "../timestamp-notice.ts";
 
 /*
  * Split (Harness FME): "Create event" and "Sending Event Data",
@@ -39,9 +41,6 @@ const propertyBytesMax = 31 * 1024;
 /** Of a list; 6 MiB of real events are fewer. */
 const eventsMax = 50_000;
 
-/** How many of the events that are not stored a reply names. */
-const failuresMax = 1000;
-
 /** Split's events API, of its documents and its SDKs. */
 export const split: Dialect = {
   entrance: "split",
@@ -64,7 +63,7 @@ export const split: Dialect = {
       method: "POST",
       path: "/api/events/bulk",
       bodyBytesMax: 6 << 20,
-      read: (request) => readList(request.body, request, { status: 202 }),
+      read: (request) => offerList(request.body, request, { status: 202 }),
     },
     {
       kind: "track",
@@ -73,12 +72,12 @@ export const split: Dialect = {
       path: "/api/events/beacon",
       bodyBytesMax: 64 << 10,
       keyInBody: (body) => (isJsonObject(body) && typeof body.token === "string" ? body.token : undefined),
-      read: (request) => readList(isJsonObject(request.body) ? request.body.entries : null, request, { status: 204 }),
+      read: (request) => offerList(isJsonObject(request.body) ? request.body.entries : null, request, { status: 204 }),
     },
   ],
 
   fieldName: (field) =>
-    renameField(field.replace(/^identities\[.*/s, "key"), {
+    renameField(field.replace(/^identities\[.*/s, "identities"), {
       id: "Idempotency-Key",
       name: "eventTypeId",
       identities: "trafficTypeName",
@@ -86,11 +85,15 @@ export const split: Dialect = {
       environment: "environmentName",
     }),
 
-  refuse: ({ status, message, violations }: Refusal): Reply => {
+  refuse: (refusal: Refusal): Reply => {
+    const { status, violations } = refusal;
     // As the vendor's own proxy does it.
     if (status === 401) return { status };
     const [violation] = violations;
-    return { status, body: { code: status, message, ...(violation && { field: violation.field }) } };
+    return {
+      status,
+      body: { code: status, message: refusalText(refusal), ...(violation && { field: violation.field }) },
+    };
   },
 
   quotaHeaders(quotas): Record<string, string> {
@@ -107,51 +110,53 @@ export const split: Dialect = {
   },
 };
 
-function readList(list: JsonValue | undefined, request: TrackRequest, stored: Reply): Offer {
+function offerList(list: JsonValue | undefined, request: TrackRequest, stored: Reply): Offer {
   if (!Array.isArray(list)) throw new SluiceError("MALFORMED", "the events are not a list");
   if (list.length > eventsMax) throw new SluiceError("TOO_LARGE", `there are more than ${eventsMax} events`);
   const notices = new Set<string>();
-  const events = list.map((item, i) => readEvent(item, request.eventId(i), notices));
-  return {
-    events,
-    notices: [...notices],
-    answer({ outcomes, quotas }) {
-      const failures = outcomes.flatMap((outcome, index) => toFailure(outcome, index) ?? []);
-      if (failures.length === 0) return stored;
-      const isNoneStored = failures.length === outcomes.length;
-      const keptOut = isNoneStored ? findKeptOut(outcomes) : undefined;
-      if (keptOut !== undefined) throw outcomeError(keptOut, undefined, { quotas });
-      const status = isNoneStored ? 400 : 207;
-      const message = `${failures.length} of ${outcomes.length} events were not stored`;
-      return { status, body: { code: status, message, failures: failures.slice(0, failuresMax) } };
-    },
+  const events: OfferedEvent[] = [];
+  for (const [i, item] of list.entries()) events.push(readEvent(item, request.eventId(i), notices));
+  return { events, notices: [...notices], answer: answerList(stored) };
+}
+
+/** Apart from where the request is at hand: an answer is kept until storage has answered, and a body is not to be. */
+function answerList(stored: Reply): Offer["answer"] {
+  return ({ outcomes }) => {
+    const failures = outcomes.flatMap((outcome, index) => toFailure(outcome, index) ?? []);
+    if (failures.length === 0) return stored;
+    const status = failures.length === outcomes.length ? 400 : 207;
+    const message = `${failures.length} of ${outcomes.length} events were not stored`;
+    return { status, body: { code: status, message, failures } };
   };
 }
 
 function readEvent(item: JsonValue, id: string, notices: Set<string>): OfferedEvent {
   if (!isJsonObject(item)) return refuseEvent("", "is not an object", item);
   const { eventTypeId, trafficTypeName, key, value, timestamp, properties, environmentName } = item;
+  const environment = typeof environmentName === "string" ? environmentName : "";
+  const refuse = (field: string, message: string) => refuseEvent(field, message, item, environment);
   if (typeof eventTypeId !== "string" || !eventTypeForm.test(eventTypeId)) {
-    return refuseEvent("eventTypeId", eventTypeId == null ? "is required" : eventTypeFault, item);
+    return refuse("eventTypeId", eventTypeId == null ? "is required" : eventTypeFault);
   }
   if (typeof trafficTypeName !== "string" || trafficTypeName === "") {
-    return refuseEvent("trafficTypeName", trafficTypeName == null ? "is required" : "is no text, or empty", item);
+    return refuse("trafficTypeName", trafficTypeName == null ? "is required" : "is no text, or empty");
   }
   const trimmed = typeof key === "string" ? key.trim() : key;
   const keyFault = findIdentityFault(trimmed);
-  if (keyFault !== undefined) return refuseEvent("key", keyFault, item);
+  if (keyFault !== undefined) return refuse("key", keyFault);
   const identity = String(trimmed);
-  if (identity.length > keyLengthMax) return refuseEvent("key", `is longer than ${keyLengthMax} characters`, item);
-  if (value != null && typeof value !== "number") return refuseEvent("value", "is no number", item);
-  if (environmentName != null && typeof environmentName !== "string") {
-    return refuseEvent("environmentName", "is no text", item);
-  }
+  if (identity.length > keyLengthMax) return refuse("key", `is longer than ${keyLengthMax} characters`);
+  // Whatever else is wrong with an identity is then its kind.
+  if (hasControlCharacter(identity)) return refuse("key", "holds a control character");
+  if (!identity.isWellFormed()) return refuse("key", "is not valid Unicode");
+  if (value != null && typeof value !== "number") return refuse("value", "is no number");
+  if (environmentName != null && typeof environmentName !== "string") return refuse("environmentName", "is no text");
   const propertiesFault = properties == null ? undefined : findPropertiesFault(properties);
-  if (propertiesFault !== undefined) return refuseEvent(...propertiesFault, item);
+  if (propertiesFault !== undefined) return refuse(...propertiesFault);
   const parsed = timestamp == null ? undefined : parseTimestamp(timestamp);
-  if (parsed !== undefined && "fault" in parsed) return refuseEvent("timestamp", parsed.fault, item);
+  if (parsed !== undefined && "fault" in parsed) return refuse("timestamp", parsed.fault);
   if (parsed !== undefined && parsed.unit !== "milliseconds" && parsed.unit !== "seconds") {
-    notices.add(`timestamp was understood, but is documented as milliseconds, and not as ${parsed.unit}`);
+    notices.add(timestampNotice(parsed.unit, "milliseconds or seconds"));
   }
   return newEvent({
     id,
@@ -160,7 +165,7 @@ function readEvent(item: JsonValue, id: string, notices: Set<string>): OfferedEv
     time: parsed?.time,
     value: value ?? undefined,
     properties: isJsonObject(properties) ? properties : undefined,
-    environment: environmentName ?? "",
+    environment,
   });
 }
 
@@ -174,7 +179,7 @@ function findPropertiesFault(properties: JsonValue): [field: string, message: st
     const value = properties[name];
     bytes += 2 * name.length + bytesOf(value);
     if (typeof value === "object" && value !== null) {
-      return [`properties.${name}`, "is neither text, number, boolean nor null"];
+      return [`properties.${name.toWellFormed()}`, "is neither text, number, boolean nor null"];
     }
   }
   return bytes > propertyBytesMax ? ["properties", `are larger than ${propertyBytesMax} bytes`] : undefined;

@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Event } from "../../../gen/sluice/v1/event_pb.ts";
+import { EventSchema } from "../../../gen/sluice/v1/event_pb.ts";
 import type { ErrorReason } from "../../../src/domain/errors.ts";
 import { SluiceError } from "../../../src/domain/errors.ts";
 import type { RequestHead, TrackRequest } from "../../../src/http/dialect.ts";
@@ -20,6 +22,8 @@ import {
   servedMs,
   trackEndpoint,
 } from "../../support/serve-as-dialect.ts";
+import { lesserKeys, testKey } from "../../support/test-keys.ts";
+import { useDialects } from "../../support/use-dialects.ts";
 
 const single = trackEndpoint(bloomreach, "bloomreach/customers/events");
 const batch = trackEndpoint(bloomreach, "bloomreach/batch");
@@ -267,6 +271,25 @@ describe("content dedupe", () => {
   });
 });
 
+describe("content dedupe, over HTTP", () => {
+  const start = useDialects();
+
+  it("stores an event once for each environment that keys send it to", async () => {
+    const { url, log, project } = await start();
+    for (const key of [testKey, lesserKeys.production, testKey, lesserKeys.production]) {
+      const answer = await fetch(`${url}/track/v2/projects/${project.name}/customers/events`, {
+        method: "POST",
+        headers: { authorization: `Token ${key}` },
+        body: JSON.stringify(timed),
+      });
+      expect([answer.status, await answer.json()]).toEqual([200, stored.body]);
+    }
+
+    const environments = log.stored(project).map(({ bytes }) => fromBinary(EventSchema, bytes).environment);
+    expect(environments).toEqual(["", "production"]);
+  });
+});
+
 describe("a batch", () => {
   const times = { start_time: servedMs / 1000, end_time: servedMs / 1000 + 0.25 };
   const done = (...results: object[]) => ({ status: 200, body: { results, ...times, success: true } });
@@ -301,7 +324,7 @@ describe("a batch", () => {
     const violation = { field: "properties", message: "At least one property should be specified." };
     expect(
       readRequest(batch, { body: { commands: [{ name: "system/time" }, command(bad), command(sample)] } }).events,
-    ).toEqual([{ refusal: { reason: "EVENT_INVALID", violation }, sent: bad }, newEvent(event)]);
+    ).toEqual([{ refusal: { reason: "EVENT_INVALID", violation }, sent: JSON.stringify(bad) }, newEvent(event)]);
   });
 
   it("names events by the place of their command, with an Idempotency-Key", () => {
@@ -426,6 +449,15 @@ describe("refusals", () => {
     ["INTERNAL", 500, { success: false, errors: ["why"] }],
   ])("put %s in the vendor's shape", (reason, status, body) => {
     expect(bloomreach.refuse(toRefusal(new SluiceError(reason, "why")))).toEqual({ status, body });
+  });
+
+  it("name the field at fault", () => {
+    const violations = [{ field: "event.event_type", message: "is wrong" }];
+    const body = { success: false, errors: ["event_type is wrong"] };
+    expect(bloomreach.refuse(toRefusal(new SluiceError("EVENT_INVALID", "name is wrong", { violations })))).toEqual({
+      status: 400,
+      body,
+    });
   });
 
   it.each<[thrown: Error, status: number, body: JsonObject]>([

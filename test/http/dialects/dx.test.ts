@@ -54,7 +54,6 @@ describe("events.track", () => {
     ],
     ["null as metadata and as test_data", { body: { ...sample, metadata: null, test_data: null } }, {}],
     ["unknown fields", { body: { ...sample, foo: { bar: 1 } } }, {}],
-    ["the environment of the key", { body: sample, environment: "staging" }, { environment: "staging" }],
     ["the id of the Idempotency-Key", { body: sample, eventId: (i) => `key/${i}` }, { id: "key/0" }],
     ["a form", { body: sample, isForm: true }, {}],
     [
@@ -71,6 +70,10 @@ describe("events.track", () => {
     ["null as metadata of a form", { body: { ...sample, metadata: "null" }, isForm: true }, {}],
     ["test_data of a form", { body: { ...sample, test_data: "true" }, isForm: true }, { test: true }],
     ["no test data of a form", { body: { ...sample, test_data: "false" }, isForm: true }, {}],
+    ["test_data as Python writes it", { body: { ...sample, test_data: "True" }, isForm: true }, { test: true }],
+    ["test_data as PHP writes it", { body: { ...sample, test_data: "1" }, isForm: true }, { test: true }],
+    ["test_data of zero", { body: { ...sample, test_data: 0 } }, {}],
+    ["empty test_data in the URL", { body: sample, query: new URLSearchParams("test_data") }, {}],
     ["test_data in the URL", { body: sample, query: new URLSearchParams("test_data=true") }, { test: true }],
     [
       "test_data of the body before that in the URL",
@@ -119,7 +122,8 @@ describe("events.track", () => {
       { ...sample, metadata: JSON.parse(nestedText(18)) },
       invalid(expect.stringMatching(/^metadata\.a\S* is nested/)),
     ],
-    ["test_data that is a number", { ...sample, test_data: 1 }, invalid("test_data is neither true nor false")],
+    ["test_data that is a number", { ...sample, test_data: 2 }, invalid("test_data is neither true nor false")],
+    ["test_data that is a list", { ...sample, test_data: [true, 1] }, invalid("test_data is neither true nor false")],
     ["test_data of another text", { ...sample, test_data: "yes" }, invalid("test_data is neither true nor false")],
   ])("refuses %s", (_, body, answer) => {
     expect(reply({ body })).toEqual(answer);
@@ -142,7 +146,7 @@ describe("events.track", () => {
   });
 
   it("refuses a test_data parameter that is neither true nor false", () => {
-    const query = new URLSearchParams("test_data=1");
+    const query = new URLSearchParams("test_data=yes");
     expect(reply({ body: sample, query })).toEqual(invalid("test_data is neither true nor false"));
   });
 
@@ -163,7 +167,7 @@ describe("events.track", () => {
     const body = { ...sample, metadata: { a: "x".repeat(2000) } };
     const violation = { field: "metadata", message: "is larger than 1024 bytes" };
     expect(readRequest(track, { body }).events).toEqual([
-      { refusal: { reason: "EVENT_INVALID", violation }, sent: body },
+      { refusal: { reason: "EVENT_INVALID", violation }, sent: expect.stringMatching(/^\{"name":"your.event",.*…$/) },
     ]);
   });
 
@@ -218,13 +222,20 @@ describe("refusals", () => {
     ["PERMISSION_MISSING", 403, "not_allowed"],
     ["ENVIRONMENT_FORBIDDEN", 403, "not_allowed"],
     ["MALFORMED", 400, "invalid_arguments"],
-    ["TOO_LARGE", 413, "payload_too_large"],
+    ["TOO_LARGE", 413, "metadata_too_large"],
     ["STORAGE_UNAVAILABLE", 503, "service_unavailable"],
     ["SHUTTING_DOWN", 503, "service_unavailable"],
     ["OUTCOME_UNKNOWN", 503, "service_unavailable"],
     ["INTERNAL", 500, "internal_error"],
   ])("calls %s %i and %s", (reason, status, error) => {
     expect(dx.refuse(toRefusal(new SluiceError(reason, "why")))).toEqual(refused(status, error, "why"));
+  });
+
+  it("name the field at fault", () => {
+    const violations = [{ field: "event.metadata", message: "is wrong" }];
+    expect(dx.refuse(toRefusal(new SluiceError("EVENT_INVALID", "properties is wrong", { violations })))).toEqual(
+      refused(400, "invalid_arguments", "metadata is wrong"),
+    );
   });
 
   it.each([

@@ -9,6 +9,7 @@ import { oppizi } from "../../../src/http/dialects/oppizi.ts";
 import type { EventFields } from "../../../src/http/new-event.ts";
 import { newEvent } from "../../../src/http/new-event.ts";
 import { toRefusal } from "../../../src/http/refusal.ts";
+import { renameOutcome } from "../../../src/http/rename-fault.ts";
 import { newProject } from "../../support/events.ts";
 
 const receivedMs = Date.UTC(2026, 0, 31, 12, 0, 0, 7);
@@ -30,7 +31,7 @@ function offer(body: JsonValue): Offer {
     headers: {},
     body,
     isForm: false,
-    environment: "production",
+    environment: "",
     nowMs: receivedMs,
     eventId: (index) => `key/${index}`,
   });
@@ -40,7 +41,7 @@ function offer(body: JsonValue): Offer {
 function answer(body: JsonValue, outcome: EventOutcome = { kind: "accepted", id: "key/0", position }): Reply {
   const { events, answer } = offer(body);
   const prepared = events.map((event) => prepareEvent(event, receivedMs, { project: newProject(), environments: [] }));
-  const outcomes = prepared.map((event) => ("bytes" in event ? outcome : event));
+  const outcomes = prepared.map((event, i) => renameOutcome(oppizi, "bytes" in event ? outcome : event, events[i]));
   return reply(() => answer({ outcomes, quotas: [] }, receivedMs));
 }
 
@@ -101,7 +102,7 @@ describe("creating an event", () => {
       { properties: { currency: "EUR" } },
     ],
   ])("takes %s", (_, body, fields) => {
-    const expected = newEvent({ id: "key/0", name: "Purchase", value: 250, environment: "production", ...fields });
+    const expected = newEvent({ id: "key/0", name: "Purchase", value: 250, ...fields });
 
     expect(offer(body).events).toEqual([expected]);
     expect(answer(body).status).toBe(201);
@@ -231,6 +232,7 @@ describe("listing events", () => {
   it.each<[query: string, expected: object]>([
     ["", everything],
     ["unknown=1&metadata=2", everything],
+    ["limit=&value=&eventName=", everything],
     ["limit=1", { ...everything, pageSize: 1 }],
     ["limit=100", { ...everything, pageSize: 100 }],
     ["eventName=a&eventName=b", { ...everything, filter: { ...everything.filter, names: ["a", "b"] } }],
@@ -252,10 +254,10 @@ describe("listing events", () => {
   });
 
   it.each([
-    ...["0", "101", "", "-1", "1.5", "x", "1e1", " 5", "99999999999999999999"].map(
+    ...["0", "101", "-1", "1.5", "x", "1e1", " 5", "99999999999999999999"].map(
       (limit) => [`limit=${limit}`, "limit is not a whole number from 1 to 100"] as const,
     ),
-    ...["", "x", "0x10", "Infinity", "NaN", "1e999", " 1", "1&value=x"].map(
+    ...["x", "0x10", "Infinity", "NaN", "1e999", " 1", "1&value=x"].map(
       (value) => [`value=${value}`, "value is not a number"] as const,
     ),
   ])("refuses ?%s", (query, error) => {
@@ -322,8 +324,6 @@ describe("refusals", () => {
 
   it.each([
     ["name", "eventName"],
-    ["event.name", "eventName"],
-    ["event", ""],
     ["value", "value"],
     ["id", "Idempotency-Key"],
     ['identities["user"]', "userId"],
@@ -341,8 +341,15 @@ describe("refusals", () => {
     ['filter.properties["a"b"]', 'metadata.a"b'],
     ["page_token", "startingAfter"],
     ["page_size", "limit"],
-  ])("names the field %s %s, and leaves that name alone", (field, name) => {
+  ])("names the field %s %s", (field, name) => {
     expect(oppizi.fieldName(field)).toBe(name);
-    expect(oppizi.fieldName(name)).toBe(name);
+  });
+
+  it("name the field at fault as they are told it", () => {
+    const violations = [{ field: "metadata.a", message: "is looked for 101 times" }];
+
+    expect(oppizi.refuse({ ...refusal, status: 400, reason: "FILTER_INVALID", violations })).toEqual(
+      refused(400, "metadata.a is looked for 101 times"),
+    );
   });
 });

@@ -1,6 +1,7 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { SluiceError } from "../../../src/domain/errors.ts";
 import type { OfferedEvent } from "../../../src/domain/event.ts";
 import type { EventOutcome } from "../../../src/domain/outcome.ts";
@@ -98,7 +99,7 @@ describe("an event of Split", () => {
     const { events, notices } = read("/api/events", { ...sample, timestamp: 1_700_000_000_123_456 });
 
     expect(events).toMatchObject([{ time: { seconds: 1_700_000_000n, nanos: 123_456_000 } }]);
-    expect(notices).toEqual([expect.stringContaining("microseconds")]);
+    expect(notices).toEqual(["timestamp is in microseconds, not in milliseconds or seconds as documented: understood"]);
   });
 
   it.each<[JsonValue, string]>([
@@ -127,11 +128,18 @@ describe("an event of Split", () => {
     ["a key that is no text", { ...sample, key: ["Liam"] }, "key"],
     ["a key that is a number with too many digits", { ...sample, key: 2 ** 60 }, "key"],
     ["a key that is no finite number", { ...sample, key: Number("1e400") }, "key"],
+    ["a key with a control character", { ...sample, key: "a\u0000" }, "key"],
+    ["a key that is not valid Unicode", { ...sample, key: "\ud800" }, "key"],
     ["a key of 251 characters", { ...sample, key: "k".repeat(251) }, "key"],
     ["a value that is no number", { ...sample, value: "3.85" }, "value"],
     ["properties that are a list", { ...sample, properties: [] }, "properties"],
     ["a property that is an object", { ...sample, properties: { a: {} } }, "properties.a"],
     ["a property that is a list", { ...sample, properties: { a: [] } }, "properties.a"],
+    [
+      "a property that is an object, of a broken name",
+      { ...sample, properties: { "\ud800": {} } },
+      "properties.\ufffd",
+    ],
     ["properties of more than 31 KiB", { ...sample, properties: { a: "x".repeat(15_872) } }, "properties"],
     ["a time in 1970", { ...sample, timestamp: 0 }, "timestamp"],
     ["a time that is none", { ...sample, timestamp: "yesterday" }, "timestamp"],
@@ -139,6 +147,19 @@ describe("an event of Split", () => {
     ["an environmentName that is no text", { ...sample, environmentName: 1 }, "environmentName"],
   ])("is refused with %s", (_, body, field) => {
     expect(refusalOf(body)).toMatchObject({ field });
+  });
+
+  it.each([
+    ["the environment that it names", "production", "production"],
+    ["none where it names none", undefined, undefined],
+    ["none that is too long to be one", "x".repeat(65), undefined],
+    ["none that is no text", 1, undefined],
+  ])("that is refused keeps %s, for those who look for it there", (_, environmentName, environment) => {
+    const event = readOne(JSON.parse(JSON.stringify({ ...sample, key: "", environmentName })));
+
+    expect(event).toHaveProperty("refusal");
+    expect(event).toEqual(expect.objectContaining({ sent: expect.stringContaining('"eventTypeId":"page_latency"') }));
+    expect(event !== undefined && "sent" in event ? event.environment : "not refused").toBe(environment);
   });
 
   it("is read or refused whatever it is", () => {
@@ -236,16 +257,13 @@ describe("Split's list of events", () => {
     expect(offer.answer({ outcomes, quotas: [] }, 0)).toMatchObject(reply);
   });
 
-  it.each<[string, EventOutcome[], string]>([
-    ["a rate limit", [rejected, throttled], "RATE_LIMITED"],
-    ["storage", [rejected, failed, throttled], "STORAGE_FULL"],
-  ])("fails when nothing is stored for want of %s", (_, outcomes, reason) => {
-    const offer = read(
-      "/api/events/bulk",
-      outcomes.map(() => sample),
-    );
+  it("names each event that is not stored, however many there are", () => {
+    const { events, answer } = read("/api/events/bulk", Array(5000).fill({}));
+    const outcomes = [accepted, ...events.slice(1).map(() => rejected)];
 
-    expect(() => offer.answer({ outcomes, quotas: [] }, 0)).toThrow(expect.objectContaining({ reason }));
+    const { body } = answer({ outcomes, quotas: [] }, 0);
+    const failures = z.object({ failures: z.array(z.object({ index: z.number() })) }).parse(body).failures;
+    expect(failures.map(({ index }) => index)).toEqual(Array.from({ length: 4999 }, (_, i) => i + 1));
   });
 });
 
@@ -255,12 +273,22 @@ describe("Split's words", () => {
     ["time", "timestamp"],
     ["time.nanos", "timestamp.nanos"],
     ["environment", "environmentName"],
-    ['identities["user"]', "key"],
+    ['identities["user"]', "trafficTypeName"],
     ["identities", "trafficTypeName"],
     ["properties.country", "properties.country"],
     ["id", "Idempotency-Key"],
   ])("call %s %s", (field, name) => {
     expect(split.fieldName(field)).toBe(name);
+  });
+
+  it("name the field at fault", () => {
+    const violations = [{ field: "eventTypeId", message: "is wrong" }];
+    const refusal = { status: 400, reason: "EVENT_INVALID", message: "name is wrong", quotas: [] } as const;
+
+    expect(split.refuse({ ...refusal, violations, retryDelayMs: undefined })).toEqual({
+      status: 400,
+      body: { code: 400, message: "eventTypeId is wrong", field: "eventTypeId" },
+    });
   });
 
   it("are none for a key that is not known", () => {
