@@ -1,4 +1,5 @@
 import { METHODS } from "node:http";
+import { getHeapStatistics } from "node:v8";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { isEntranceName } from "../domain/entrance.ts";
 import { createBodyBudget } from "./body-budget.ts";
@@ -11,15 +12,19 @@ import { createDialectServer } from "./serve-dialect.ts";
 
 export interface DialectRoutesDeps extends ServeDialectDeps {
   readonly dialects: readonly Dialect[];
-  /** Bytes that all bodies may take while they are read and handled. Default 128 MiB. */
+  /** Bytes that all bodies may take while they are read and handled. Default: an eighth of the heap, 128 to 512 MiB. */
   readonly bodyBytesMax?: number;
-  /** Of those that are read before anyone knows whose they are. Default 16 MiB. */
+  /** Of those that are read before anyone knows whose they are. Default: an eighth of that. */
   readonly keylessBodyBytesMax?: number;
+}
+
+function bodyBytesDefault(): number {
+  return Math.min(512 << 20, Math.max(128 << 20, getHeapStatistics().heap_size_limit / 8));
 }
 
 /** Adds the routes of dialects. Whatever is asked of them, and however, is answered in the vendor's shape. */
 export function addDialectRoutes(app: FastifyInstance, deps: DialectRoutesDeps): void {
-  const { dialects, bodyBytesMax = 128 << 20, keylessBodyBytesMax = 16 << 20 } = deps;
+  const { dialects, bodyBytesMax = bodyBytesDefault(), keylessBodyBytesMax = bodyBytesMax / 8 } = deps;
   const budgets = { keyed: createBodyBudget(bodyBytesMax), keyless: createBodyBudget(keylessBodyBytesMax) };
   // Fastify knows but a few, and has no way to say "all".
   for (const method of METHODS) {
