@@ -324,7 +324,7 @@ export function arbitraryRequest(dialect: Dialect, sender: Sender): fc.Arbitrary
           origin: parts.origin,
           "content-length": body.length > 0 || endpoint.method === "POST" ? String(body.length) : undefined,
         };
-        return {
+        const request = {
           dialect,
           endpoint,
           method: parts.method,
@@ -334,6 +334,10 @@ export function arbitraryRequest(dialect: Dialect, sender: Sender): fc.Arbitrary
           ),
           body,
         };
+        // Otherwise a report of a failure has a line for each byte.
+        const text = () =>
+          `${request.method} ${request.path} ${JSON.stringify(request.headers)} ${parts.text.slice(0, 500)}`;
+        return Object.defineProperty(request, fc.toStringMethod, { value: text });
       }),
   );
 }

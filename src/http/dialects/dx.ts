@@ -168,7 +168,9 @@ function parseJson(text: string): JsonValue {
 
 /** Forms and URLs have no booleans, and each language writes its own: Python `True`, PHP `1`. */
 function readTestData(sent: JsonValue): boolean | undefined {
-  return sent === null ? false : testData.get(String(sent).toLowerCase());
+  if (sent === null) return false;
+  // To make a text of a list, all that is in it has to be gone through.
+  return typeof sent === "object" ? undefined : testData.get(String(sent).toLowerCase());
 }
 
 const testData: ReadonlyMap<string, boolean> = new Map([

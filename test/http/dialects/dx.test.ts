@@ -123,7 +123,12 @@ describe("events.track", () => {
       invalid(expect.stringMatching(/^metadata\.a\S* is nested/)),
     ],
     ["test_data that is a number", { ...sample, test_data: 2 }, invalid("test_data is neither true nor false")],
-    ["test_data that is a list", { ...sample, test_data: [true, 1] }, invalid("test_data is neither true nor false")],
+    ["test_data that is a list", { ...sample, test_data: [true] }, invalid("test_data is neither true nor false")],
+    [
+      "test_data of a depth that ends a stack",
+      { ...sample, test_data: JSON.parse(`${"[".repeat(20_000)}${"]".repeat(20_000)}`) },
+      invalid("test_data is neither true nor false"),
+    ],
     ["test_data of another text", { ...sample, test_data: "yes" }, invalid("test_data is neither true nor false")],
   ])("refuses %s", (_, body, answer) => {
     expect(reply({ body })).toEqual(answer);
