@@ -41,8 +41,7 @@ export const termsIndex = 11;
 
 /** Prints what each index costs a write, for real events that come in chunks of these sizes. */
 export async function printIndexCost(chunkSizes: readonly number[]): Promise<void> {
-  // Rewritten, the log would tell nothing of what was appended to it.
-  const server = await startRedis(["--auto-aof-rewrite-percentage", "0"]);
+  const server = await startRedis();
   const redis = server.connect();
   try {
     for (const chunkEvents of chunkSizes) {

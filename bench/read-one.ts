@@ -1,11 +1,11 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { GetEventRequestSchema, ListEventsResponseSchema } from "../gen/sluice/v1/event_service_pb.ts";
-import { runCallers } from "./support/compare.ts";
 import type { DataSet } from "./support/data-sets.ts";
 import type { Finding } from "./support/finding.ts";
 import { createBytesClient } from "./support/grpc-client.ts";
 import { encodeListRequest, walk } from "./support/list-page.ts";
 import type { ReadSubject } from "./support/read-subject.ts";
+import { runCallers } from "./support/run-callers.ts";
 import { keyOf } from "./support/subject.ts";
 
 const callers = 16;
@@ -31,7 +31,7 @@ export async function benchGetEvent(subject: ReadSubject, dataSet: DataSet): Pro
     let next = 0;
     const startMs = performance.now();
     const cpuBefore = subject.cpuUs();
-    const done = await runCallers(callers, forMs, async () => {
+    const { done } = await runCallers(callers, forMs, async () => {
       await client.call("GetEvent", requests[next++ % requests.length] ?? Buffer.alloc(0));
       return 1;
     });

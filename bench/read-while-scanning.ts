@@ -1,11 +1,11 @@
 import { unindexed } from "./read-pages.ts";
-import { runCallers } from "./support/compare.ts";
 import type { DataSet } from "./support/data-sets.ts";
 import type { Finding } from "./support/finding.ts";
 import { type BytesClient, createBytesClient } from "./support/grpc-client.ts";
 import { encodeListRequest, readPage } from "./support/list-page.ts";
 import { quantile } from "./support/quantile.ts";
 import type { ReadSubject } from "./support/read-subject.ts";
+import { runCallers } from "./support/run-callers.ts";
 import { findSlowCommands } from "./support/slow-commands.ts";
 import { keyOf } from "./support/subject.ts";
 import { takeTrackRequest } from "./support/track-request.ts";
@@ -55,17 +55,13 @@ export async function benchWhileScanning(subject: ReadSubject, { name }: DataSet
 }
 
 /** How long each call took, in ms. */
-async function track(client: BytesClient): Promise<number[]> {
+async function track(client: BytesClient): Promise<readonly number[]> {
   const requests = Array.from({ length: roundMs * 10 }, takeTrackRequest);
-  const took: number[] = [];
-  await runCallers(callers, roundMs, async () => {
-    const request = requests.pop() ?? takeTrackRequest();
-    const startMs = performance.now();
-    await client.call("Track", request);
-    took.push(performance.now() - startMs);
+  const { tookMs } = await runCallers(callers, roundMs, async () => {
+    await client.call("Track", requests.pop() ?? takeTrackRequest());
     return 1;
   });
-  return took;
+  return tookMs;
 }
 
 /** Reads page after page, from the newest on again at the end. Resolves with how many. */

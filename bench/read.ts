@@ -1,7 +1,6 @@
 import { statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { printIndexCost } from "./index-cost.ts";
-import { benchEverything } from "./read-everything.ts";
 import { benchGetEvent } from "./read-one.ts";
 import { benchPages, type DataSetPair } from "./read-pages.ts";
 import { benchTails, tailedProjects } from "./read-tails.ts";
@@ -9,6 +8,7 @@ import { benchWhileScanning, trackedProject } from "./read-while-scanning.ts";
 import { measureRecordMemory } from "./record-memory.ts";
 import { type DataSet, indexedProperties, realDataSet, tinyDataSet } from "./support/data-sets.ts";
 import { type Finding, printFindings } from "./support/finding.ts";
+import { runToEnd } from "./support/lifetime.ts";
 import { loadEvents } from "./support/load-events.ts";
 import { startReadSubject } from "./support/read-subject.ts";
 
@@ -24,17 +24,13 @@ const real: DataSetPair = { few: realDataSet("real-10k", 10_000), many: realData
 const tiny: DataSetPair = { few: tinyDataSet("tiny-10k", 10_000), many: tinyDataSet("tiny-10m", 10_000_000) };
 const dataSets = [real, tiny].flatMap(({ few, many }) => [few, many]);
 
-setTimeout(() => {
-  throw new Error(`the bench did not end within ${runMaxMs / 60_000} minutes`);
-}, runMaxMs).unref();
-
-const subject = await startReadSubject(
-  new Map([
-    ...dataSets.map(({ name }) => [name, indexedProperties] as const),
-    ...[trackedProject, ...tailedProjects].map((name) => [name, []] as const),
-  ]),
-);
-try {
+await runToEnd(runMaxMs, async () => {
+  const subject = await startReadSubject(
+    new Map([
+      ...dataSets.map(({ name }) => [name, indexedProperties] as const),
+      ...[trackedProject, ...tailedProjects].map((name) => [name, []] as const),
+    ]),
+  );
   const redis = subject.redis.connect();
   const loaded = new Set<DataSet>();
   const leftOut: Finding[] = [];
@@ -46,7 +42,6 @@ try {
   }
   const pairs = [real, tiny].filter(({ few, many }) => loaded.has(few) && loaded.has(many));
   const findings = [...leftOut, ...(await benchPages(subject, pairs))];
-  for (const { many } of pairs) findings.push(await benchEverything(subject, many));
   for (const { many } of pairs) findings.push(...(await benchGetEvent(subject, many)));
   findings.push(...(await benchTails(subject)));
   if (loaded.has(real.many)) {
@@ -54,10 +49,9 @@ try {
   }
   redis.disconnect();
   printFindings(findings);
-} finally {
   await subject.stop();
-}
-await printIndexCost([500, 100, 10]);
+  await printIndexCost([500, 100, 10]);
+});
 
 /** Why this machine cannot hold a data set. */
 function findFault({ eventCount }: DataSet): string | undefined {

@@ -1,82 +1,48 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { Redis } from "ioredis";
-import { TrackBatchRequestSchema, TrackBatchResponseSchema } from "../gen/sluice/v1/event_service_pb.ts";
-import { type Project, settingDefaults } from "../src/domain/project.ts";
-import { encodeAppendCall, loadAppendScript, segmentEventsDefault } from "../src/redis/append-events.ts";
-import { planIndexes } from "../src/redis/index-plan.ts";
-import { type Comparison, compare, runCallers } from "./support/compare.ts";
-import { createBytesClient } from "./support/grpc-client.ts";
-import { takeEncodedEvents, takeEvents } from "./support/real-events.ts";
-import type { Subject } from "./support/subject.ts";
+import { createAppendScript, floorKeys } from "./floors/append-script.ts";
+import { startJetStream } from "./peers/jetstream.ts";
+import { startPostgresInserts } from "./peers/postgres-inserts.ts";
+import { sortOut } from "./support/absent.ts";
+import { createBatchContender } from "./support/batch-contender.ts";
+import type { BenchContext } from "./support/bench-context.ts";
+import { compare } from "./support/compare.ts";
+import { deleteKeys } from "./support/freed-memory.ts";
+import { atLeast, type Row, toRateRow, toSkippedRow } from "./support/row.ts";
 
-const eventsPerMessage = 100;
-const streams = 4;
-const callsInFlight = 8;
+const small = 100;
+const large = 500;
 
-/** TrackBatch against the same append script, driven by ioredis alone with events that need no look. */
-export async function benchTrackBatch(subject: Subject): Promise<Comparison> {
-  const client = createBytesClient(subject.grpcAddress, subject.key);
-  const redis = new Redis(subject.redisSocket);
-  const append = loadAppendScript(redis);
-  const project: Project = { name: "bench", settings: settingDefaults };
-  let number = 0;
-
-  let messages: Buffer[] = [];
-  let calls: { keys: readonly string[]; args: (string | number | Buffer)[] }[] = [];
-  const options = { plan: planIndexes([]), segmentEvents: segmentEventsDefault, isAgain: false };
-  const takeCall = () => {
-    const chunk = { project, events: takeChunk(), isAtomic: false };
-    const call = encodeAppendCall(chunk, { sender: "bench", slot: ++number % callsInFlight, number });
-    return { keys: call.keys, args: call.toArgs(options) };
-  };
-  const prepareOurs = (forMs: number) => {
-    messages = Array.from({ length: (forMs / 1000) * 1500 }, takeMessage);
-  };
-  const prepareBaseline = (forMs: number) => {
-    // They are taken from the end, and a slot's calls have to come in order.
-    calls = Array.from({ length: (forMs / 1000) * 2500 }, takeCall).reverse();
-  };
-
-  async function runOurs(forMs: number): Promise<number> {
-    const endMs = performance.now() + forMs;
-    const next = () => (performance.now() < endMs ? (messages.pop() ?? takeMessage()) : undefined);
-    const responses = await Promise.all(Array.from({ length: streams }, () => client.stream(next)));
-    return responses.reduce((sum, bytes) => sum + acceptedCount(bytes), 0);
-  }
-
-  function runBaseline(forMs: number): Promise<number> {
-    return runCallers(callsInFlight, forMs, async () => {
-      const { keys, args } = calls.pop() ?? takeCall();
-      await append(keys, args);
-      return eventsPerMessage;
-    });
-  }
-
+/** TrackBatch against its own append script, with as many events a call. */
+export async function benchSmallBatches(context: BenchContext): Promise<Row[]> {
+  const ours = await createBatchContender(context, small);
   try {
-    return await compare(
-      `TrackBatch, gRPC, ${eventsPerMessage} events a message`,
-      "events",
-      { name: "Sluice", server: subject.server, prepare: prepareOurs, run: runOurs },
-      { name: "the append script through ioredis", prepare: prepareBaseline, run: runBaseline },
-    );
+    const baselines = [await createAppendScript(context.redis, context.commands, small)];
+    const work = `TrackBatch, gRPC, ${small} events a message`;
+    const comparisons = await compare({ work, unit: "events", ours, baselines }, context.roundMs);
+    return comparisons.map((comparison) => toRateRow(comparison, atLeast(0.8)));
   } finally {
-    client.close();
-    redis.disconnect();
+    ours.close();
+    await deleteKeys(context.commands, floorKeys);
   }
 }
 
-function takeMessage(): Buffer {
-  const request = create(TrackBatchRequestSchema, { events: takeEvents(eventsPerMessage) });
-  return Buffer.from(toBinary(TrackBatchRequestSchema, request));
-}
-
-function takeChunk() {
-  return takeEncodedEvents(eventsPerMessage).map(({ id, bytes }) => ({
-    event: { id, bytes, isIdAssigned: false, isTimeAbsent: false, isTest: false },
-    entrance: "grpc" as const,
-  }));
-}
-
-function acceptedCount(bytes: Buffer): number {
-  return Number(fromBinary(TrackBatchResponseSchema, bytes).acceptedCount);
+/** TrackBatch against what takes events in bulk elsewhere. */
+export async function benchLargeBatches(context: BenchContext): Promise<Row[]> {
+  const work = `TrackBatch, gRPC, ${large} events a message`;
+  const streams = sortOut([await startJetStream("default"), await startJetStream("always")]);
+  const postgres = sortOut([await startPostgresInserts(large, 4)]);
+  const peers = [...streams.present, ...postgres.present];
+  const ours = await createBatchContender(context, large);
+  try {
+    const comparisons = await compare({ work, unit: "events", ours, baselines: peers }, context.roundMs);
+    const toStreams = comparisons.slice(0, streams.present.length);
+    const toPostgres = comparisons.slice(streams.present.length);
+    return [
+      ...toStreams.map((comparison) => toRateRow(comparison, atLeast(3))),
+      ...toPostgres.map((comparison) => toRateRow(comparison, atLeast(1))),
+      ...[...streams.absent, ...postgres.absent].map((absent) => toSkippedRow(work, absent)),
+    ];
+  } finally {
+    ours.close();
+    for (const peer of peers) await peer.stop();
+  }
 }

@@ -4,8 +4,10 @@ import { EventService } from "../../gen/sluice/v1/event_service_pb.ts";
 /** A grpc-js client that sends and receives bytes, so that coding on its side does not count. */
 export interface BytesClient {
   call(method: "Track" | "TrackMany" | "ListEvents" | "GetEvent", request: Buffer): Promise<Buffer>;
-  /** Sends messages until there is none, as fast as the server takes them. */
-  stream(nextMessage: () => Buffer | undefined): Promise<Buffer>;
+  /**
+   * Sends messages in one TrackBatch until there is none, as fast as the server takes them; with another key if given.
+   */
+  stream(nextMessage: () => Buffer | undefined, otherKey?: string): Promise<Buffer>;
   /** Tails until the client is closed. Resolves once the tail has begun; rejects when it does not. */
   tail(request: Buffer, onAnswer: (answer: Buffer) => void): Promise<void>;
   close(): void;
@@ -19,8 +21,7 @@ export function createBytesClient(address: string, key: string): BytesClient {
     "grpc-node.flow_control_window": 1 << 20,
     "grpc.use_local_subchannel_pool": 1,
   });
-  const metadata = new Metadata();
-  metadata.set("authorization", `Bearer ${key}`);
+  const metadata = authorize(key);
   const tails: ClientReadableStream<Buffer>[] = [];
   const pathOf = (method: string) => `/${EventService.typeName}/${method}`;
   return {
@@ -30,13 +31,13 @@ export function createBytesClient(address: string, key: string): BytesClient {
           error || response === undefined ? reject(error) : resolve(response),
         );
       }),
-    stream: (nextMessage) =>
+    stream: (nextMessage, otherKey) =>
       new Promise((resolve, reject) => {
         const call = client.makeClientStreamRequest(
           pathOf("TrackBatch"),
           identity,
           identity,
-          metadata,
+          otherKey === undefined ? metadata : authorize(otherKey),
           (error: Error | null, response?: Buffer) =>
             error || response === undefined ? reject(error) : resolve(response),
         );
@@ -63,4 +64,10 @@ export function createBytesClient(address: string, key: string): BytesClient {
       client.close();
     },
   };
+}
+
+function authorize(key: string): Metadata {
+  const metadata = new Metadata();
+  metadata.set("authorization", `Bearer ${key}`);
+  return metadata;
 }

@@ -7,11 +7,19 @@ import { type DataSet, indexedProperties } from "./data-sets.ts";
 const chunkEvents = 500;
 const slots = 4;
 
-/** Stores a data set, straight through the append script. Resolves with whether all of it was stored in time. */
-export async function loadEvents(redis: Redis, { name, eventCount, eventAt }: DataSet, withinMs: number) {
+/**
+ * Stores a data set, straight through the append script, with these properties indexed. Resolves with whether all of it
+ * was stored in time.
+ */
+export async function loadEvents(
+  redis: Redis,
+  { name, eventCount, eventAt }: DataSet,
+  withinMs: number,
+  properties = indexedProperties,
+): Promise<boolean> {
   const append = loadAppendScript(redis);
-  const project: Project = { name, settings: { ...settingDefaults, indexedProperties } };
-  const options = { plan: planIndexes(indexedProperties), segmentEvents: segmentEventsDefault, isAgain: false };
+  const project: Project = { name, settings: { ...settingDefaults, indexedProperties: properties } };
+  const options = { plan: planIndexes(properties), segmentEvents: segmentEventsDefault, isAgain: false };
   const startMs = performance.now();
   const inFlight = new Set<Promise<unknown>>();
   let stored = 0;

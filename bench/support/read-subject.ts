@@ -11,22 +11,15 @@ export interface ReadSubject extends Subject {
 
 /** Starts one that serves these projects, each with its indexed properties. */
 export async function startReadSubject(projects: ReadonlyMap<string, readonly string[]>): Promise<ReadSubject> {
-  const slowlog = ["--slowlog-log-slower-than", String(slowUs), "--slowlog-max-len", "10000"];
-  // To rewrite the log is work that would fall upon one measurement or another.
-  const redis = await startRedis([...slowlog, "--auto-aof-rewrite-percentage", "0"]);
-  try {
-    const subject = await startSubject({ projects, redisSocket: redis.socketPath });
-    return {
-      ...subject,
-      redis,
-      cpuUs: () => subject.server.cpuUs() + redis.cpuUs(),
-      async stop() {
-        await subject.stop();
-        await redis.stop();
-      },
-    };
-  } catch (error) {
-    await redis.stop();
-    throw error;
-  }
+  const redis = await startRedis(["--slowlog-log-slower-than", String(slowUs), "--slowlog-max-len", "10000"]);
+  const subject = await startSubject(projects, redis.socketPath);
+  return {
+    ...subject,
+    redis,
+    cpuUs: () => subject.server.cpuUs() + redis.cpuUs(),
+    async stop() {
+      await subject.stop();
+      await redis.stop();
+    },
+  };
 }

@@ -1,41 +1,36 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { MeasuredProcess } from "./process.ts";
-import { startProcess } from "./process.ts";
+import { makeTempFolder } from "./lifetime.ts";
+import { type MeasuredProcess, startProcess } from "./process.ts";
 
-/** The Sluice that is measured: the real command, on the durable profile, with data of its own. */
+/** The Sluice that is measured: the real command. */
 export interface Subject {
   readonly server: MeasuredProcess;
   readonly grpcAddress: string;
   readonly httpAddress: string;
-  /** Of the development project, when it serves that. */
-  readonly key: string;
-  /** Of its Redis; the baselines use the same one. */
-  readonly redisSocket: string;
   stop(): Promise<void>;
 }
 
-export interface SubjectOptions {
-  /** What it serves, by name, each with the properties that are indexed. Default: the development project only. */
-  readonly projects?: ReadonlyMap<string, readonly string[]>;
-  /** Where its Redis is. Default: it embeds one. */
-  readonly redisSocket?: string;
-}
+/** The rate limit of every project: charged like any other, and never reached. */
+export const rateLimit = { events: 1_000_000_000, perMs: 1000 };
 
-export async function startSubject({ projects, redisSocket }: SubjectOptions = {}): Promise<Subject> {
-  const dataDir = mkdtempSync(join(tmpdir(), "sluice-bench-"));
-  const key = keyOf("dev");
+/** Starts one that serves these projects, each with its indexed properties, and stores in this Redis. */
+export async function startSubject(
+  projects: ReadonlyMap<string, readonly string[]>,
+  redisSocket: string,
+): Promise<Subject> {
+  const folder = makeTempFolder("sluice");
   const command = new URL("../../bin/sluice", import.meta.url).pathname;
-  const server = await startProcess(command, ["serve"], /ListEvents\n/, {
-    SLUICE_DATA_DIR: dataDir,
-    ...(projects === undefined ? { SLUICE_DEV_KEY: key } : { SLUICE_CONFIG: writeConfig(dataDir, projects) }),
-    ...(redisSocket !== undefined && { SLUICE_REDIS_URL: redisSocket }),
+  const env = {
+    SLUICE_DATA_DIR: folder.path,
+    SLUICE_CONFIG: writeConfig(folder.path, projects),
+    SLUICE_REDIS_URL: redisSocket,
     SLUICE_GRPC_PORT: "0",
     SLUICE_HTTP_PORT: "0",
     SLUICE_LOG_LEVEL: "error",
-  });
+  };
+  const server = await startProcess(command, ["serve"], /ListEvents\n/, { env });
   const grpcAddress = /http:\/\/(\S+) {3}gRPC\n/.exec(server.output)?.[1];
   const httpAddress = /http:\/\/(\S+) {3}Connect/.exec(server.output)?.[1];
   if (grpcAddress === undefined || httpAddress === undefined) throw new Error(`no address in: ${server.output}`);
@@ -43,11 +38,9 @@ export async function startSubject({ projects, redisSocket }: SubjectOptions = {
     server,
     grpcAddress,
     httpAddress,
-    key,
-    redisSocket: redisSocket ?? join(dataDir, "redis.sock"),
     async stop() {
       await server.stop();
-      rmSync(dataDir, { recursive: true, force: true });
+      await folder.remove();
     },
   };
 }
@@ -57,11 +50,13 @@ export function keyOf(project: string): string {
   return `bench-key-of-${project}`;
 }
 
-function writeConfig(dataDir: string, projects: ReadonlyMap<string, readonly string[]>): string {
-  const path = join(dataDir, "projects.yaml");
+function writeConfig(folder: string, projects: ReadonlyMap<string, readonly string[]>): string {
+  const path = join(folder, "projects.yaml");
+  const rateLimits = [{ events: rateLimit.events, per: `${rateLimit.perMs / 1000}s` }];
   const configured = Array.from(projects, ([name, indexedProperties]) => {
     const secret = `sha256:${createHash("sha256").update(keyOf(name)).digest("hex")}`;
-    return [name, { indexedProperties, keys: [{ name: "bench", secret, permissions: ["track", "list"] }] }];
+    const keys = [{ name: "bench", secret, permissions: ["track", "list"] }];
+    return [name, { ...(indexedProperties.length > 0 && { indexedProperties }), rateLimits, keys }];
   });
   // YAML takes JSON.
   writeFileSync(path, JSON.stringify({ projects: Object.fromEntries(configured) }));

@@ -1,6 +1,7 @@
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 
-// The floor of every gRPC service on Node: answers Track with as many bytes as Sluice does, and does nothing.
+// The floor of every gRPC service on Node, in a process of its own: answers Track with as many bytes as Sluice does,
+// and does nothing.
 const identity = (bytes: Buffer) => bytes;
 const answer = Buffer.alloc(60);
 const server = new Server({ "grpc.enable_channelz": 0 });
