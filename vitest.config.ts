@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /** Where .ci/run wants vitest's own JSON summary. */
@@ -9,8 +10,8 @@ export default defineConfig({
     environment: "node",
     // Processes, not threads: tests send signals, change folders and start servers of their own.
     pool: "forks",
-    // The default leaves a core idle: on two cores, half of them.
-    maxWorkers: "100%",
+    // The default leaves a core idle, and so do tests that wait for processes of their own.
+    maxWorkers: availableParallelism() + 1,
     testTimeout: 15_000,
     hookTimeout: 30_000,
     teardownTimeout: 30_000,
