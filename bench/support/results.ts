@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { readRedisVersion } from "./redis-server.ts";
@@ -37,6 +37,7 @@ export async function writeResults(folder: string, results: Results): Promise<vo
   const { name, title, notes, rows } = results;
   const about = `${new Date().toISOString().slice(0, 10)}, ${await describeMachine()}.`;
   const text = [`# ${title}`, about, ...notes, `![a bar for each line](${name}.svg)`, toMarkdownTable(rows)];
+  mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, `${name}.md`), `${text.join("\n\n")}\n`);
   writeFileSync(join(folder, `${name}.svg`), toPlot(title, rows));
 }
