@@ -14,6 +14,7 @@ export function toPlot(title: string, rows: readonly Row[]): string {
   const height = top + measured.length * lineHeight + 30;
   const aimX = textWidth + reachWidth;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">
+<title>${escapeText(title)}</title>
 <rect width="${width}" height="${height}" fill="#fff"/>
 <text x="10" y="20" font-size="15">${escapeText(title)}</text>
 <text x="${aimX}" y="40" text-anchor="middle" fill="#444">the aim</text>
