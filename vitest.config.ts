@@ -12,8 +12,8 @@ export default defineConfig({
     pool: "forks",
     // The default leaves a core idle, and so do tests that wait for processes of their own.
     maxWorkers: availableParallelism() + 1,
-    testTimeout: 15_000,
-    hookTimeout: 30_000,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
     teardownTimeout: 30_000,
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
   },
