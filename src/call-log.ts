@@ -65,7 +65,7 @@ export function createCallLog(logger: Logger, summaryEveryMs = 1000): CallLog {
     record({ cause, durationMs, ...call }) {
       const { method, code, reason, project } = call;
       const line = { ...call, durationMs: Math.round(durationMs * 10) / 10 };
-      const level = reason === "INTERNAL" ? "error" : "warn";
+      const level = code === "INTERNAL" || reason === "INTERNAL" ? "error" : "warn";
       if (isServed(call)) {
         count(calls, method);
         logger.debug(line, "call");

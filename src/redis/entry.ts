@@ -1,4 +1,5 @@
 import type { Entrance } from "../domain/entrance.ts";
+import { isEntranceName } from "../domain/entrance.ts";
 import type { EventToAppend, StoredEvent } from "../domain/ports.ts";
 import { readStreamId } from "./stream-place.ts";
 
@@ -19,7 +20,6 @@ const idAssigned = 4;
 const numbered: readonly Entrance[] = ["grpc", "connect", "grpc-web"];
 
 const nameFlag = 0x80;
-const nameLengthMax = 16;
 
 const uuidBytes = 16;
 
@@ -47,11 +47,6 @@ function encodedEntrance(entrance: Entrance): readonly number[] {
     encodedEntrances.set(entrance, encoded);
   }
   return encoded;
-}
-
-/** Whether an entrance can have this name. */
-export function isEntranceName(text: string): boolean {
-  return /^[a-z0-9-]+$/.test(text) && text.length <= nameLengthMax;
 }
 
 /** The event's encoding in a stream entry. Throws on one that this version cannot read. */

@@ -1,6 +1,6 @@
+import { isEntranceName } from "../domain/entrance.ts";
 import type { RejectionReason } from "../domain/outcome.ts";
 import type { RejectedEvent } from "../domain/ports.ts";
-import { isEntranceName } from "./entry.ts";
 
 /**
  * An entry of the stream of rejected events has one field. Its name is the version of its value, which is a JSON array of
