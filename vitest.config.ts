@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /** Where .ci/run wants vitest's own JSON summary. */
@@ -10,10 +9,10 @@ export default defineConfig({
     environment: "node",
     // Processes, not threads: tests send signals, change folders and start servers of their own.
     pool: "forks",
-    // The default leaves a core idle, and so do tests that wait for processes of their own.
-    maxWorkers: availableParallelism() + 1,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // The default leaves a core idle: on two cores, half of them.
+    maxWorkers: "100%",
+    testTimeout: 15_000,
+    hookTimeout: 30_000,
     teardownTimeout: 30_000,
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
   },

@@ -228,7 +228,7 @@ describe("rate limits", () => {
         expect(count).toBeGreaterThanOrEqual(Math.floor((events * (minutes - back)) / 60) - 1);
         expect(count).toBeLessThanOrEqual(Math.ceil((events * minutes) / 60) + 1);
       }),
-      { numRuns: 40 },
+      { numRuns: 60 },
     );
   });
 
