@@ -19,5 +19,6 @@ export function testScenario(scenario: AnyScenario, durationMs = 3_000): void {
 }
 
 function describe({ scenario, seed, violations, ...counts }: Report): string {
-  return `${scenario}, FAULT_SEED=${seed}: ${violations.length} violations; ${JSON.stringify(counts)}`;
+  const first = JSON.stringify(violations.slice(0, 3));
+  return `${scenario}, FAULT_SEED=${seed}: ${violations.length} violations, ${first}; ${JSON.stringify(counts)}`;
 }
