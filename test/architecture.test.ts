@@ -14,7 +14,6 @@ interface Rule {
 const MESSAGES = ["gen/sluice/"];
 const PROTOBUF = ["@bufbuild/protobuf"];
 const CONNECT = ["@connectrpc/connect", "@connectrpc/connect-node"];
-const GRPC = ["@grpc/grpc-js"];
 const HTTP = ["fastify", "@fastify/*", "@httptoolkit/httpolyglot", "zod"];
 const LOGGER = ["pino"];
 const TLS = ["src/tls/", "src/tls/"];
@@ -26,7 +25,7 @@ const ALLOWED: Record<string, Rule> = {
   redis: { from: ["src/redis/", "src/domain/", "src/files/"], packages: ["ioredis", "node:*"], types: LOGGER },
   rpc: {
     from: ["src/rpc/", "src/domain/", "src/bind-port.ts", "src/call-log.ts", "src/quota-headers.ts", ...TLS, "gen/"],
-    packages: [...PROTOBUF, ...CONNECT, ...GRPC, "node:*"],
+    packages: [...PROTOBUF, ...CONNECT, "node:*"],
     types: LOGGER,
   },
   http: {
@@ -60,7 +59,7 @@ const ALLOWED: Record<string, Rule> = {
   "serving.ts": { from: ["src/domain/"], packages: [] },
   "server.ts": {
     from: ["src/", "gen/"],
-    packages: [...PROTOBUF, ...CONNECT, ...GRPC, ...HTTP, "pino", "pino-pretty", "node:*"],
+    packages: [...PROTOBUF, ...CONNECT, ...HTTP, "pino", "pino-pretty", "node:*"],
   },
   "main.ts": {
     from: ["src/cli/", "src/config/", "src/logger.ts", "src/server.ts"],

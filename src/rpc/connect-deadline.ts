@@ -33,6 +33,12 @@ export function setDeadline(header: Headers, isGrpc: boolean, policy: DeadlinePo
   return timeoutMs;
 }
 
+/** A deadline as gRPC writes it, in milliseconds that a timer can hold; undefined when it is malformed. */
+export function parseGrpcTimeout(text: string): number | undefined {
+  const timeoutMs = parseTimeout(text, true);
+  return timeoutMs === undefined ? undefined : Math.min(timeoutMs, timerMaxMs);
+}
+
 function parseTimeout(text: string, isGrpc: boolean): number | undefined {
   if (!isGrpc) return /^\d{1,10}$/.test(text) ? Number(text) : undefined;
   const [, amount, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(text) ?? [];

@@ -1,28 +1,23 @@
-import type { ServerInterceptingCallInterface, ServerInterceptor, ServerListener } from "@grpc/grpc-js";
-import { Metadata, ResponderBuilder, ServerInterceptingCall, status } from "@grpc/grpc-js";
+import type { IncomingHttpHeaders } from "node:http2";
 import type { CallLog } from "../call-log.ts";
 import type { Access, Grant } from "../domain/access.ts";
 import { SluiceError, toSluiceError } from "../domain/errors.ts";
 import type { Caller } from "../domain/project.ts";
 import { callerByKey } from "./call-key.ts";
-import { isInsideMessage, limitMessages, refuseCompression } from "./grpc-internals.ts";
+import { parseGrpcTimeout } from "./connect-deadline.ts";
 import type { GrpcMethod } from "./grpc-methods.ts";
 import type { OpenGrpcMethod } from "./grpc-open-methods.ts";
-import { GrpcRefusal } from "./grpc-open-methods.ts";
-import { createMessageQueue } from "./message-queue.ts";
-import { codeNameOf, toRpcCode, toStatusBytes } from "./rpc-error.ts";
+import { GrpcRefusal } from "./grpc-refusal.ts";
+import type { GrpcStream } from "./grpc-stream.ts";
+import { codeNameOf, rpcCodes, toRpcCode, toStatusBytes } from "./rpc-error.ts";
 
-type PartialStatusObject = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
-
-/** A method as the interceptor runs it. */
+/** A method as it is served. */
 export type ServedGrpcMethod = (GrpcMethod | OpenGrpcMethod) & {
   /** The largest message that it takes. */
   readonly messageBytesMax: number;
 };
 
 export interface GrpcCallDeps {
-  /** By path. */
-  readonly methods: ReadonlyMap<string, ServedGrpcMethod>;
   readonly access: Access;
   readonly callLog: CallLog;
   /** How long a call of one message may take to send it. */
@@ -30,200 +25,176 @@ export interface GrpcCallDeps {
 }
 
 /**
- * Runs all calls as an interceptor, below grpc-js' own handlers: here nothing has been read yet, so that a call without
- * a key is refused before its message, and a stream is read one message at a time; grpc-js' stream would hold 16 of up
- * to 4 MiB. A message is read only when the answers before it were taken.
+ * One call of a method: its key is checked before anything is read, it ends once, and the call log is told of it. The
+ * transport tells it that its stream is closed.
  */
-export function createGrpcInterceptor(deps: GrpcCallDeps): ServerInterceptor {
-  return (definition, call) => {
-    const method = deps.methods.get(definition.path);
-    if (method === undefined) return new ServerInterceptingCall(call);
-    const responder = new ResponderBuilder().withStart((next) => next(serveCall(method, call, deps))).build();
-    return new ServerInterceptingCall(call, responder);
-  };
-}
+export class GrpcCall {
+  readonly #method: ServedGrpcMethod;
+  readonly #stream: GrpcStream;
+  readonly #deps: GrpcCallDeps;
+  readonly #startMs = performance.now();
+  readonly #aborter = new AbortController();
+  #isEnded = false;
+  #grant: Grant | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #deadlineTimer: NodeJS.Timeout | undefined;
+  #deadlineMs = Number.POSITIVE_INFINITY;
+  #stopSending: ((error: Error) => void) | undefined;
 
-function serveCall(
-  method: ServedGrpcMethod,
-  call: ServerInterceptingCallInterface,
-  deps: GrpcCallDeps,
-): ServerListener {
-  const startMs = performance.now();
-  const aborter = new AbortController();
-  const messages = createMessageQueue<Uint8Array>(() => call.startRead());
-  const sendStatus = call.sendStatus.bind(call);
-  const isStream = method.kind === "client-streaming" || method.kind === "open-streaming";
-  let isEnded = false;
-  let isRunning = false;
-  let grant: Grant | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let stopSending: ((error: Error) => void) | undefined;
-
-  const onGrant = (found: Grant) => {
-    grant = found;
-  };
-
-  limitMessages(call, method.messageBytesMax);
-
-  // grpc-js refuses by itself what is too large, cannot be decompressed or has passed its deadline, on this same call.
-  call.sendStatus = (refusal) => {
-    const error = toOwnError(refusal);
-    if (error === undefined) {
-      end(refusal, status[refusal.code]);
-      aborter.abort();
-    } else if (error.reason === "DEADLINE_EXCEEDED") {
-      endWithError(error);
-      messages.fail(error);
-      aborter.abort();
-    } else if (isRunning && isStream) messages.fail(error);
-    else endWithError(error);
-  };
-
-  function end(finalStatus: PartialStatusObject, code: string, error?: SluiceError): void {
-    if (isEnded) return;
-    isEnded = true;
-    clearTimeout(timer);
-    sendStatus(finalStatus);
-    stopSending?.(new Error("the call has ended"));
-    const durationMs = performance.now() - startMs;
-    const cause = error?.cause;
-    deps.callLog.record({
-      method: method.name,
-      entrance: "grpc",
-      code,
-      durationMs,
-      ...(grant && { project: grant.project.name, key: grant.keyName }),
-      ...(error && { reason: error.reason }),
-      ...(cause === undefined ? {} : { cause }),
-    });
+  constructor(method: ServedGrpcMethod, stream: GrpcStream, deps: GrpcCallDeps) {
+    this.#method = method;
+    this.#stream = stream;
+    this.#deps = deps;
   }
 
-  function endWithError(error: SluiceError): void {
-    const metadata = new Metadata();
-    metadata.set("grpc-status-details-bin", Buffer.from(toStatusBytes(error)));
-    end({ code: toRpcCode(error), details: error.message, metadata }, codeNameOf(error.reason), error);
-  }
-
-  function endWith(thrown: unknown): void {
-    if (thrown instanceof GrpcRefusal) end({ code: thrown.code, details: thrown.message }, status[thrown.code]);
-    else endWithError(toSluiceError(thrown));
-  }
-
-  async function runOpen(openMethod: OpenGrpcMethod): Promise<void> {
-    isRunning = true;
-    refuseCompression(call);
+  /** Runs it to its end. Never rejects. */
+  async run(headers: IncomingHttpHeaders): Promise<void> {
+    const method = this.#method;
     try {
-      const responses =
-        openMethod.kind === "open-unary"
-          ? openMethod.run(await readOnlyMessage(), aborter.signal)
-          : openMethod.run(messages, aborter.signal);
-      await sendAll(responses);
+      switch (method.kind) {
+        case "open-unary":
+          this.#startDeadline(headers);
+          await this.#sendAll(method.run(await this.#readOnly(), this.#aborter.signal));
+          return;
+        case "open-streaming":
+          this.#startDeadline(headers);
+          await this.#sendAll(method.run(this.#stream, this.#aborter.signal));
+          return;
+        case "server-streaming": {
+          const caller = this.#admit(method, headers);
+          await this.#sendAll(method.run(caller, await this.#readOnly()));
+          return;
+        }
+        case "unary": {
+          const caller = this.#admit(method, headers);
+          this.#finish(await method.run(caller, await this.#readOnly()));
+          return;
+        }
+        case "client-streaming":
+          this.#finish(await method.run(this.#admit(method, headers), this.#messages()));
+      }
     } catch (thrown) {
-      endWith(thrown);
+      this.#endWith(thrown);
     }
   }
 
-  /** Sends responses, and asks for the next when the caller has taken the last. The signal is aborted at the end. */
-  async function sendAll(responses: AsyncIterable<Uint8Array>): Promise<void> {
+  /** The caller has gone, unless the call has ended. */
+  leave(): void {
+    if (!this.#isEnded) this.#cutBy(new SluiceError("CALL_ENDED", "the caller cancelled, or its deadline passed"));
+  }
+
+  #admit(method: GrpcMethod, headers: IncomingHttpHeaders): Caller {
+    const keyed = callerByKey({
+      access: this.#deps.access,
+      authorization: headers.authorization,
+      method,
+      onGrant: (grant) => {
+        this.#grant = grant;
+      },
+    });
+    this.#startDeadline(headers);
+    return Object.assign(keyed, {
+      entrance: "grpc" as const,
+      signal: this.#aborter.signal,
+      remainingMs: () => this.#deadlineMs - Date.now(),
+    });
+  }
+
+  #startDeadline({ "grpc-timeout": asked }: IncomingHttpHeaders): void {
+    if (asked === undefined) return;
+    const timeoutMs = parseGrpcTimeout(String(asked));
+    if (timeoutMs === undefined) throw new SluiceError("MALFORMED", "the deadline is malformed");
+    this.#deadlineMs = Date.now() + timeoutMs;
+    this.#deadlineTimer = setTimeout(() => {
+      this.#cutBy(new SluiceError("DEADLINE_EXCEEDED", "the call's deadline has passed"));
+    }, timeoutMs);
+  }
+
+  /** Ends the call from outside, whatever it is at. */
+  #cutBy(error: SluiceError): void {
+    this.#endWith(error);
+    this.#stream.fail(error);
+    this.#aborter.abort();
+  }
+
+  async #readOnly(): Promise<Uint8Array> {
+    const { messageTimeoutMs } = this.#deps;
+    this.#timer = setTimeout(() => {
+      this.#stream.fail(new SluiceError("STREAM_IDLE", `no message within ${messageTimeoutMs / 1000} s`));
+    }, messageTimeoutMs);
+    const message = await this.#stream.readOnly();
+    clearTimeout(this.#timer);
+    return message;
+  }
+
+  /** Ends the call with what is no failure of the stream, but of the transport; handlers know of no such. */
+  async *#messages(): AsyncGenerator<Uint8Array, undefined> {
     try {
-      for await (const response of responses) await send(response);
-      end({ code: status.OK, details: "OK" }, "OK");
+      for await (const message of this.#stream) yield message;
+    } catch (thrown) {
+      if (thrown instanceof GrpcRefusal) this.#endWith(thrown);
+      throw toSluiceError(thrown);
+    }
+    return undefined;
+  }
+
+  /** Sends responses, and asks for the next when the caller has taken the last. The signal is aborted at the end. */
+  async #sendAll(responses: AsyncIterable<Uint8Array>): Promise<void> {
+    try {
+      for await (const response of responses) await this.#send(response);
+      this.#end("OK");
     } finally {
-      aborter.abort();
+      this.#aborter.abort();
     }
   }
 
   /** Resolves when the message has gone out, as far as the caller takes it; rejects when the call has ended. */
-  function send(response: Uint8Array): Promise<void> {
+  #send(response: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (isEnded) return reject(new Error("the call has ended"));
-      stopSending = reject;
-      call.sendMessage(toBuffer(response), resolve);
+      if (this.#isEnded) return reject(new Error("the call has ended"));
+      this.#stopSending = reject;
+      void this.#stream.send(response).then(resolve);
     });
   }
 
-  async function run(keyedMethod: ServedGrpcMethod & GrpcMethod, authorization: string | undefined): Promise<void> {
-    try {
-      const caller: Caller = Object.assign(
-        callerByKey({ access: deps.access, authorization, method: keyedMethod, onGrant }),
-        {
-          entrance: "grpc" as const,
-          signal: aborter.signal,
-          remainingMs: () => Number(call.getDeadline()) - Date.now(),
-        },
-      );
-      isRunning = true;
-      if (keyedMethod.kind === "server-streaming") {
-        await sendAll(keyedMethod.run(caller, await readOnlyMessage()));
-        return;
-      }
-      const response =
-        keyedMethod.kind === "unary"
-          ? await keyedMethod.run(caller, await readOnlyMessage())
-          : await keyedMethod.run(caller, messages);
-      if (isEnded) return;
-      call.sendMessage(toBuffer(response), () => end({ code: status.OK, details: "OK" }, "OK"));
-    } catch (thrown) {
-      endWithError(toSluiceError(thrown));
-    }
+  #finish(response: Uint8Array): void {
+    if (this.#isEnded) return;
+    this.#stream.finish(response);
+    this.#record("OK");
   }
 
-  async function readOnlyMessage(): Promise<Uint8Array> {
-    timer = setTimeout(() => {
-      messages.fail(new SluiceError("STREAM_IDLE", `no message within ${deps.messageTimeoutMs / 1000} s`));
-    }, deps.messageTimeoutMs);
-    const first = await messages.next();
-    const second = first.done === true ? first : await messages.next();
-    clearTimeout(timer);
-    if (first.done === true || second.done !== true) {
-      throw new SluiceError("MALFORMED", "a unary call has exactly one message");
-    }
-    return first.value;
+  #endWith(thrown: unknown): void {
+    if (thrown instanceof GrpcRefusal) this.#end(thrown.code, thrown.message);
+    else this.#endWithError(toSluiceError(thrown));
   }
 
-  return {
-    onReceiveMetadata(metadata) {
-      if (method.kind === "open-unary" || method.kind === "open-streaming") {
-        void runOpen(method);
-        return;
-      }
-      void run(method, metadata.get("authorization")[0]?.toString());
-    },
-    onReceiveMessage(message: Uint8Array) {
-      if (message.length > method.messageBytesMax) messages.fail(tooLarge(method.messageBytesMax));
-      else messages.push(message);
-    },
-    onReceiveHalfClose() {
-      if (isInsideMessage(call)) messages.fail(new SluiceError("MALFORMED", "the request ends inside a message"));
-      else messages.end();
-    },
-    onCancel() {
-      // grpc-js also says so of a call that has its answer.
-      if (isEnded) return;
-      const error = new SluiceError("CALL_ENDED", "the caller cancelled, or its deadline passed");
-      messages.fail(error);
-      aborter.abort();
-      end({ code: status.CANCELLED, details: error.message }, codeNameOf(error.reason), error);
-    },
-  };
-}
+  #endWithError(error: SluiceError): void {
+    if (this.#isEnded) return;
+    this.#stream.end({ code: toRpcCode(error), message: error.message, details: toStatusBytes(error) });
+    this.#record(codeNameOf(error.reason), error);
+  }
 
-/** What grpc-js' own refusal is in our words; undefined where its code says it all. */
-function toOwnError({ code, details }: PartialStatusObject): SluiceError | undefined {
-  if (code === status.RESOURCE_EXHAUSTED) return new SluiceError("TOO_LARGE", details ?? "the message is too large");
-  if (code === status.DEADLINE_EXCEEDED) return new SluiceError("DEADLINE_EXCEEDED", "the call's deadline has passed");
-  if (code === status.INTERNAL) return new SluiceError("MALFORMED", toOwnText(details));
-  return undefined;
-}
+  #end(code: keyof typeof rpcCodes | "OK", message?: string): void {
+    if (this.#isEnded) return;
+    this.#stream.end({ code: code === "OK" ? 0 : rpcCodes[code], ...(message !== undefined && { message }) });
+    this.#record(code);
+  }
 
-function toOwnText(details = "the message cannot be read"): string {
-  return details.startsWith("Invalid grpc-timeout") ? "the deadline is malformed" : details;
-}
-
-function tooLarge(bytesMax: number): SluiceError {
-  return new SluiceError("TOO_LARGE", `the message is larger than ${bytesMax} bytes`);
-}
-
-function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  /** Of the end, and so only once. */
+  #record(code: string, error?: SluiceError): void {
+    this.#isEnded = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#deadlineTimer);
+    this.#stopSending?.(new Error("the call has ended"));
+    const cause = error?.cause;
+    this.#deps.callLog.record({
+      method: this.#method.name,
+      entrance: "grpc",
+      code,
+      durationMs: performance.now() - this.#startMs,
+      ...(this.#grant && { project: this.#grant.project.name, key: this.#grant.keyName }),
+      ...(error && { reason: error.reason }),
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
 }

@@ -1,6 +1,5 @@
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { status } from "@grpc/grpc-js";
 import {
   ServerReflectionRequestSchema,
   ServerReflectionResponseSchema,
@@ -10,6 +9,7 @@ import { ServerReflection as ServerReflectionV1Alpha } from "../../gen/grpc/refl
 import { Health } from "../../gen/health/v1/health_pb.ts";
 import { SluiceError } from "../domain/errors.ts";
 import type { ServingStatus } from "../domain/ports.ts";
+import { GrpcRefusal } from "./grpc-refusal.ts";
 import { healthOf, listHealth, watchHealth } from "./health-status.ts";
 import type { OpenCallLimit } from "./open-call-limit.ts";
 import { tooManyOpenCalls } from "./open-call-limit.ts";
@@ -25,17 +25,6 @@ export type OpenGrpcMethod = { readonly name: string; readonly path: string } & 
     }
 );
 
-/** An end of a call for which Sluice has no reason of its own. */
-export class GrpcRefusal extends Error {
-  override readonly name: string = "GrpcRefusal";
-  readonly code: status;
-
-  constructor(code: status, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
 export interface OpenGrpcMethodsDeps extends ReflectionOptions {
   readonly serving: ServingStatus;
   readonly openCalls: OpenCallLimit;
@@ -47,7 +36,7 @@ export function createOpenGrpcMethods(deps: OpenGrpcMethodsDeps): OpenGrpcMethod
   const { check, list, watch } = Health.method;
   const reflect = createReflection(deps);
   const enter = (signal: AbortSignal) => {
-    if (!openCalls.enter(signal)) throw new GrpcRefusal(status.RESOURCE_EXHAUSTED, tooManyOpenCalls);
+    if (!openCalls.enter(signal)) throw new GrpcRefusal("RESOURCE_EXHAUSTED", tooManyOpenCalls);
   };
   return [
     {
@@ -55,7 +44,7 @@ export function createOpenGrpcMethods(deps: OpenGrpcMethodsDeps): OpenGrpcMethod
       kind: "open-unary",
       async *run(bytes) {
         const found = healthOf(serving, decode(check.input, bytes).service);
-        if (found === undefined) throw new GrpcRefusal(status.NOT_FOUND, "unknown service");
+        if (found === undefined) throw new GrpcRefusal("NOT_FOUND", "unknown service");
         yield encode(check.output, { status: found });
       },
     },

@@ -1,28 +1,29 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { constants, createServer as createHttp2Server } from "node:http2";
 import type { Socket } from "node:net";
 import { createServer } from "node:net";
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { ServiceDefinition } from "@grpc/grpc-js";
-import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { bindPort } from "../bind-port.ts";
 import type { CallLog } from "../call-log.ts";
 import type { Access } from "../domain/access.ts";
-import { callLimits } from "../domain/event.ts";
 import type { ServingStatus } from "../domain/ports.ts";
 import { createTlsGate } from "../tls/tls-gate.ts";
 import type { TlsIdentity } from "../tls/tls-identity.ts";
 import { messageBytesMaxOf } from "./connect-methods.ts";
 import type { EventHandlers } from "./event-service.ts";
-import type { ServedGrpcMethod } from "./grpc-call.ts";
-import { createGrpcInterceptor } from "./grpc-call.ts";
-import { streamSourceOf } from "./grpc-internals.ts";
+import type { GrpcCallDeps, ServedGrpcMethod } from "./grpc-call.ts";
+import { GrpcCall } from "./grpc-call.ts";
 import type { GrpcMethod } from "./grpc-methods.ts";
 import { createGrpcMethods } from "./grpc-methods.ts";
 import type { OpenGrpcMethod } from "./grpc-open-methods.ts";
 import { createOpenGrpcMethods } from "./grpc-open-methods.ts";
-import { guardStreams } from "./grpc-stream-guard.ts";
+import type { GrpcSessions } from "./grpc-sessions.ts";
+import { createGrpcSessions } from "./grpc-sessions.ts";
+import { GrpcStream } from "./grpc-stream.ts";
 import { guardTails } from "./guard-tails.ts";
 import { createOpenCallLimit } from "./open-call-limit.ts";
 import { reflectedServices } from "./reflection-answer.ts";
+import { rpcCodes } from "./rpc-error.ts";
 
 export interface GrpcServerOptions {
   readonly host: string;
@@ -102,31 +103,22 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
       openCalls: createOpenCallLimit(limits.openCalls),
     }),
   ]);
-  const server = new Server({
-    "grpc.max_receive_message_length": callLimits.batchMessageBytes,
-    // A page ends at 3 MiB, and clients refuse more than 4.
-    "grpc.max_send_message_length": 4 << 20,
-    "grpc.max_concurrent_streams": 256,
-    "grpc-node.max_session_memory": 64,
-    "grpc.max_connection_idle_ms": limits.idleTimeoutMs,
-    "grpc.max_connection_age_ms": limits.connectionAgeMs,
-    "grpc.max_connection_age_grace_ms": limits.connectionAgeGraceMs,
-    "grpc.keepalive_time_ms": limits.keepaliveTimeMs,
-    "grpc.keepalive_timeout_ms": limits.keepaliveTimeoutMs,
-    "grpc.enable_channelz": 0,
-    interceptors: [createGrpcInterceptor({ methods, access, callLog, messageTimeoutMs: limits.messageTimeoutMs })],
+  const { messageTimeoutMs, stallMs } = limits;
+  const sessions = createGrpcSessions(limits);
+  const server = createHttp2Server({
+    // In MB.
+    maxSessionMemory: 64,
+    settings: { maxConcurrentStreams: 256 },
   });
-  addServices(server);
-
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const streams = streamSourceOf(server);
-  if (streams !== undefined) guardStreams(streams, { methods, callLog, stallMs: limits.stallMs });
+  server.on("session", sessions.add);
+  const serveStream = createStreamHandler({ methods, sessions, stallMs, access, callLog, messageTimeoutMs });
+  server.on("stream", serveStream);
   const sockets = new Set<Socket>();
   const serve = (socket: Socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     endWithoutPreface(socket, limits.prefaceTimeoutMs);
-    injector.injectConnection(socket);
+    server.emit("connection", socket);
   };
   const gate =
     tls && createTlsGate({ identity: tls, protocols: ["h2"], handshakeMs: limits.handshakeMs, onSocket: serve });
@@ -142,15 +134,47 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
       shutdown.abort();
       const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
       gate?.shut();
-      // It says that it is done while calls are still running (Node closes its sessions first), and its forceShutdown
-      // knows no injected ones. So the connections tell.
-      server.tryShutdown(() => {});
+      sessions.closeAll();
       const timer = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
       }, graceMs);
       await closed;
       clearTimeout(timer);
     },
+  };
+}
+
+interface StreamHandlerDeps extends GrpcCallDeps {
+  readonly methods: ReadonlyMap<string, ServedGrpcMethod>;
+  readonly sessions: Pick<GrpcSessions, "enter">;
+  readonly stallMs: number;
+}
+
+/** Serves each HTTP/2 stream as the call that its headers ask for. */
+function createStreamHandler({ methods, sessions, stallMs, ...deps }: StreamHandlerDeps) {
+  return (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
+    const path = headers[":path"] ?? "";
+    const method = methods.get(path);
+    const leave = sessions.enter(stream.session);
+    let call: GrpcCall | undefined;
+    const messages = new GrpcStream(stream, headers, {
+      messageBytesMax: method?.messageBytesMax ?? 0,
+      mayCompress: method !== undefined && !method.kind.startsWith("open"),
+      stallMs,
+      onClose() {
+        leave();
+        call?.leave();
+      },
+    });
+    const isGrpc = headers["content-type"]?.startsWith("application/grpc") ?? false;
+    if (isGrpc && method !== undefined) {
+      call = new GrpcCall(method, messages, deps);
+      void call.run(headers);
+      return;
+    }
+    deps.callLog.record({ method: method?.name ?? "unknown", entrance: "grpc", code: "UNIMPLEMENTED", durationMs: 0 });
+    if (isGrpc) messages.end({ code: rpcCodes.UNIMPLEMENTED, message: `there is no method ${path}` });
+    else messages.refuse(constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE);
   };
 }
 
@@ -166,30 +190,6 @@ const allMethods: readonly DescMethod[] = reflectedServices.flatMap((service) =>
 
 function pathOf(method: DescMethod): string {
   return `/${method.parent.typeName}/${method.name}`;
-}
-
-/** grpc-js wants handlers for its methods, but the interceptor answers before them. Messages stay bytes. */
-function addServices(server: Server): void {
-  const identity = (bytes: Buffer) => bytes;
-  const definition: ServiceDefinition = Object.fromEntries(
-    allMethods.map((method) => [
-      pathOf(method),
-      {
-        path: pathOf(method),
-        requestStream: false,
-        responseStream: false,
-        requestSerialize: identity,
-        requestDeserialize: identity,
-        responseSerialize: identity,
-        responseDeserialize: identity,
-      },
-    ]),
-  );
-  server.addService(definition, Object.fromEntries(allMethods.map((method) => [pathOf(method), unreachable])));
-}
-
-function unreachable(): void {
-  throw new Error("the interceptor answers every call");
 }
 
 const prefaceBytes = 24;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { SluiceError } from "../../src/domain/errors.ts";
 import { guardIterator } from "../../src/domain/guarded-iterator.ts";
-import { createMessageQueue } from "../../src/rpc/message-queue.ts";
+import { createMessageQueue } from "../support/message-queue.ts";
 
 const neverMs = 60_000;
 const silence = () => createMessageQueue<string>(() => {});

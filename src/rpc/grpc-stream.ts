@@ -1,0 +1,249 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { constants } from "node:http2";
+import { promisify } from "node:util";
+import { gunzip, inflate } from "node:zlib";
+import { SluiceError } from "../domain/errors.ts";
+import { FrameReader, type GrpcFrame } from "./grpc-frames.ts";
+import { GrpcRefusal } from "./grpc-refusal.ts";
+
+export interface GrpcStreamOptions {
+  readonly messageBytesMax: number;
+  /** Whether messages may be compressed, by gzip or deflate. */
+  readonly mayCompress: boolean;
+  /** How long the caller may leave an answer untaken. */
+  readonly stallMs: number;
+  /** Told when the stream is closed, whoever ended it. */
+  onClose(): void;
+}
+
+/** How a call ends, as its trailers say it. */
+export interface GrpcEnd {
+  readonly code: number;
+  /** Absent: none, as for OK. */
+  readonly message?: string;
+  /** An encoded google.rpc.Status. */
+  readonly details?: Uint8Array;
+}
+
+type Read = IteratorResult<Uint8Array, undefined>;
+
+/**
+ * A call's messages and its end over one HTTP/2 stream: gRPC over HTTP/2, without what a service of our kind has no use
+ * for. In the place of grpc-js, it saves 25 µs of the server a call (54 to 30, its handler doing nothing).
+ *
+ * Nothing is read before it is asked for, and a message only when the one before it was taken.
+ */
+export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> {
+  readonly #stream: ServerHttp2Stream;
+  readonly #options: GrpcStreamOptions;
+  readonly #frames: FrameReader;
+  readonly #encoding: string;
+  #reader: PromiseWithResolvers<Read> | undefined;
+  #isReading = false;
+  #isRequestOver = false;
+  #failure: Error | undefined;
+  #isEnded = false;
+
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, options: GrpcStreamOptions) {
+    this.#stream = stream;
+    this.#options = options;
+    this.#frames = new FrameReader(options.messageBytesMax);
+    this.#encoding = String(headers["grpc-encoding"] ?? "identity");
+    stream.on("error", ignore);
+    stream.once("close", options.onClose);
+    // A status would wait behind the answer that is not taken.
+    stream.setTimeout(options.stallMs);
+    stream.on("timeout", () => {
+      if (stream.writableLength > 0) stream.close(constants.NGHTTP2_CANCEL);
+      else stream.setTimeout(options.stallMs);
+    });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** The next message. Rejects with a SluiceError, or with a GrpcRefusal where there is no reason for it. */
+  next(): Promise<Read> {
+    const read = Promise.withResolvers<Read>();
+    this.#reader = read;
+    this.#deliver();
+    if (this.#reader === read) this.#readOn();
+    return read.promise;
+  }
+
+  /** The only message of a request, once the request has ended. Rejects as `next` does, and with MALFORMED for none or two. */
+  async readOnly(): Promise<Uint8Array> {
+    const first = await this.next();
+    const second = first.done === true ? first : await this.next();
+    if (first.done !== true && second.done === true) return first.value;
+    throw new SluiceError("MALFORMED", "a unary call has exactly one message");
+  }
+
+  /** Makes this and every later read reject. The first failure counts. */
+  fail(error: Error): void {
+    this.#failure ??= error;
+    this.#reader?.reject(this.#failure);
+    this.#reader = undefined;
+  }
+
+  /** Sends a message. Resolves when the caller takes it; never when the stream is closed before. */
+  send(message: Uint8Array): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#isClosed()) return;
+      if (!this.#stream.headersSent) this.#stream.respond(responseHeaders, { waitForTrailers: true });
+      this.#stream.write(toFrame(message), (error) => {
+        if (!error) resolve();
+      });
+    });
+  }
+
+  /** Sends the last message, and OK. */
+  finish(message: Uint8Array): void {
+    if (this.#isEnded || this.#isClosed()) return;
+    this.#isEnded = true;
+    this.#stream.respond(responseHeaders, { waitForTrailers: true });
+    this.#stream.once("wantTrailers", sendOk);
+    this.#stream.end(toFrame(message));
+    if (!this.#isRequestOver) this.#stream.once("wantTrailers", closeSoon);
+  }
+
+  /** Ends the call; what was sent before goes out first. Only the first end counts. */
+  end({ code, message, details }: GrpcEnd): void {
+    if (this.#isEnded || this.#isClosed()) return;
+    this.#isEnded = true;
+    const trailers: OutgoingHttpHeaders = { "grpc-status": code };
+    if (message !== undefined) trailers["grpc-message"] = encodeURI(message.toWellFormed());
+    if (details !== undefined) trailers["grpc-status-details-bin"] = Buffer.from(details).toString("base64");
+    if (this.#stream.headersSent) {
+      this.#stream.once("wantTrailers", () => this.#stream.sendTrailers(trailers));
+      if (!this.#isRequestOver) this.#stream.once("wantTrailers", closeSoon);
+      this.#stream.end();
+    } else {
+      this.#stream.respond({ ...responseHeaders, ...trailers }, { endStream: true });
+      if (!this.#isRequestOver) closeSoon.call(this.#stream);
+    }
+  }
+
+  /** Refuses what is no gRPC, by a status of HTTP. */
+  refuse(httpStatus: number): void {
+    this.#isEnded = true;
+    this.#stream.respond({ ":status": httpStatus }, { endStream: true });
+    closeSoon.call(this.#stream);
+  }
+
+  #isClosed(): boolean {
+    return this.#stream.destroyed || this.#stream.closed;
+  }
+
+  #readOn(): void {
+    if (this.#isReading) {
+      this.#stream.resume();
+      return;
+    }
+    this.#isReading = true;
+    this.#stream.on("data", (chunk: Buffer) => {
+      this.#frames.push(chunk);
+      this.#deliver();
+      if (this.#reader === undefined) this.#stream.pause();
+    });
+    this.#stream.once("end", () => {
+      this.#isRequestOver = true;
+      this.#deliver();
+    });
+  }
+
+  /** Gives the reader what it waits for, if it is there. */
+  #deliver(): void {
+    const reader = this.#reader;
+    if (reader === undefined) return;
+    if (this.#failure !== undefined) {
+      this.fail(this.#failure);
+      return;
+    }
+    let frame: GrpcFrame | undefined;
+    try {
+      frame = this.#frames.take();
+    } catch {
+      this.fail(tooLarge(this.#options.messageBytesMax));
+      return;
+    }
+    if (frame !== undefined) {
+      this.#reader = undefined;
+      if (frame.isCompressed) reader.resolve(this.#decompress(frame.bytes).then(toRead));
+      else reader.resolve(toRead(frame.bytes));
+    } else if (this.#isRequestOver) {
+      if (this.#frames.isInside()) this.fail(new SluiceError("MALFORMED", "the request ends inside a message"));
+      this.#reader = undefined;
+      reader.resolve({ done: true, value: undefined });
+    }
+  }
+
+  async #decompress(bytes: Buffer): Promise<Buffer> {
+    const encoding = this.#encoding;
+    if (encoding === "identity") return bytes;
+    const decompress = this.#options.mayCompress ? decompressors.get(encoding) : undefined;
+    if (decompress === undefined) {
+      throw new GrpcRefusal("UNIMPLEMENTED", `messages may not be compressed by ${encoding} here`);
+    }
+    const { messageBytesMax } = this.#options;
+    try {
+      return await decompress(bytes, { maxOutputLength: messageBytesMax });
+    } catch (cause) {
+      if (cause instanceof RangeError) throw tooLarge(messageBytesMax);
+      throw new SluiceError("MALFORMED", "the message cannot be decompressed", { cause });
+    }
+  }
+}
+
+const decompressors: ReadonlyMap<string, (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>> =
+  new Map([
+    ["gzip", promisify(gunzip)],
+    ["deflate", promisify(inflate)],
+  ]);
+
+const responseHeaders: OutgoingHttpHeaders = {
+  ":status": constants.HTTP_STATUS_OK,
+  "content-type": "application/grpc+proto",
+  "grpc-accept-encoding": "identity,deflate,gzip",
+};
+const okTrailers: OutgoingHttpHeaders = { "grpc-status": 0 };
+
+// One function each for all streams.
+
+function ignore(): void {}
+
+function sendOk(this: ServerHttp2Stream): void {
+  this.sendTrailers(okTrailers);
+}
+
+/** Nobody reads the rest of a request that has its answer, but its sender could go on for ever. */
+function closeSoon(this: ServerHttp2Stream): void {
+  const end = () => {
+    if (this.destroyed) return;
+    const { localClose, remoteClose } = this.state;
+    if (remoteClose === 1) return;
+    if (localClose === 1) this.close(constants.NGHTTP2_NO_ERROR);
+    // A reset would take along what has not been sent. Nothing tells when it has, so that one has to look again.
+    else setTimeout(end, resetRetryMs).unref();
+  };
+  setImmediate(() => setImmediate(end));
+}
+
+const resetRetryMs = 500;
+
+function toRead(value: Uint8Array): Read {
+  return { done: false, value };
+}
+
+function toFrame(message: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(5 + message.length);
+  frame[0] = 0;
+  frame.writeUInt32BE(message.length, 1);
+  frame.set(message, 5);
+  return frame;
+}
+
+function tooLarge(bytesMax: number): SluiceError {
+  return new SluiceError("TOO_LARGE", `the message is larger than ${bytesMax} bytes`);
+}
