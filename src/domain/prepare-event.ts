@@ -11,6 +11,7 @@ import type { EventOutcome } from "./outcome.ts";
 import type { EventToAppend } from "./ports.ts";
 import type { Caller } from "./project.ts";
 import { checkProjectRules, environmentFor } from "./project-rules.ts";
+import { readSoundEvent } from "./read-sound-event.ts";
 import { fault, validateEvent } from "./validate-event.ts";
 
 /** An event that will not be stored, and why. */
@@ -30,6 +31,8 @@ export function prepareEvent(offered: OfferedEvent, nowMs: number, sender: Sende
     const violation = fault("", `is larger than ${callLimits.trackMessageBytes} bytes as it was sent`);
     return { kind: "rejected", id: "", reason: "EVENT_INVALID", violation };
   }
+  const sound = prepareSound(offered, nowMs, sender);
+  if (sound !== undefined) return sound;
   let event: Event;
   let inspection: EventInspection;
   try {
@@ -41,6 +44,22 @@ export function prepareEvent(offered: OfferedEvent, nowMs: number, sender: Sende
     return { kind: "rejected", id: "", reason: "MALFORMED", violation };
   }
   return prepareDecoded(event, nowMs, sender, inspection, offered);
+}
+
+/** Undefined when the event has to be decoded to be judged. */
+function prepareSound(sent: Uint8Array, nowMs: number, sender: Sender): EventToAppend | undefined {
+  const sound = readSoundEvent(sent, nowMs, sender.project.settings);
+  if (sound === undefined) return undefined;
+  const { id, environment, isTimeAbsent, isTest, termCount } = sound;
+  // Of its identities, the project has the kinds.
+  if (checkProjectRules({ environment, identities: {} }, sender) !== undefined) return undefined;
+  const bytes = environment === "" ? addEnvironment(sent, environmentFor(sender)) : sent;
+  if (bytes.length >= eventLimits.eventBytes) return undefined;
+  return { ...identify(id), bytes, isTimeAbsent, isTest, termCount };
+}
+
+function identify(id: string): Pick<EventToAppend, "id" | "isIdAssigned"> {
+  return id === "" ? { id: assignId(), isIdAssigned: true } : { id, isIdAssigned: false };
 }
 
 function prepareDecoded(
@@ -64,10 +83,8 @@ function prepareDecoded(
   if (bytes.length >= eventLimits.eventBytes) {
     return rejectInvalid(event, fault("", `is not smaller than ${eventLimits.eventBytes} bytes`));
   }
-  const isIdAssigned = event.id === "";
   return {
-    id: isIdAssigned ? assignId() : event.id,
-    isIdAssigned,
+    ...identify(event.id),
     bytes,
     isTimeAbsent: event.time === undefined,
     isTest: event.test,

@@ -17,7 +17,7 @@ export function environmentFor({ environments }: Pick<Caller, "environments">): 
 
 /** Checks an event against the rules of the project and of the key; first breach only. */
 export function checkProjectRules(
-  event: Event,
+  event: Pick<Event, "environment" | "identities">,
   caller: Pick<Caller, "project" | "environments">,
 ): RuleBreach | undefined {
   const { environments, identityKinds } = caller.project.settings;

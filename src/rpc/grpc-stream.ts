@@ -50,7 +50,11 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
     this.#frames = new FrameReader(options.messageBytesMax);
     this.#encoding = String(headers["grpc-encoding"] ?? "identity");
     stream.on("error", ignore);
-    stream.once("close", options.onClose);
+    stream.once("close", () => {
+      options.onClose();
+      stream.removeAllListeners();
+      stream.on("error", ignore);
+    });
     // A status would wait behind the answer that is not taken.
     stream.setTimeout(options.stallMs);
     stream.on("timeout", () => {
