@@ -62,7 +62,10 @@ export function createCallLog(logger: Logger, summaryEveryMs = 1000): CallLog {
   }
 
   return {
-    record({ cause, durationMs, ...call }) {
+    record(record) {
+      // Most calls, and most of the time nobody wants to hear of each.
+      if (isServed(record) && !logger.isLevelEnabled("debug")) return count(calls, record.method);
+      const { cause, durationMs, ...call } = record;
       const { method, code, reason, project } = call;
       const line = { ...call, durationMs: Math.round(durationMs * 10) / 10 };
       const level = code === "INTERNAL" || reason === "INTERNAL" ? "error" : "warn";

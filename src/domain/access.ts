@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { SluiceError } from "./errors.ts";
 import type { Project } from "./project.ts";
 
@@ -27,7 +27,7 @@ export interface Access {
 
 /** A key's SHA-256 in hex: keys are looked up by it, so that neither a comparison nor a heap dump gives one away. */
 export function digestKey(key: string): string {
-  return createHash("sha256").update(key).digest("hex");
+  return hash("sha256", key);
 }
 
 /** Access by the keys whose digests are given, each with what it opens. They are asked for anew at each call. */

@@ -30,20 +30,6 @@ export interface OfferEventsDeps {
 }
 
 export function createOfferEvents({ log, clock }: OfferEventsDeps): OfferEvents {
-  async function appendValid(
-    caller: Caller,
-    prepared: readonly PreparedEvent[],
-    options: Omit<AppendOptions, "signal">,
-  ): Promise<Answer> {
-    const { project, entrance, signal } = caller;
-    const valid = prepared.filter((event) => "bytes" in event);
-    const { results, quotas } =
-      valid.length === 0 ? nothingAppended : await log.append(project, entrance, valid, { ...options, signal });
-    let next = 0;
-    const outcomes = prepared.map((event) => ("bytes" in event ? toOutcome(event, results[next++]) : event));
-    return { outcomes, quotas };
-  }
-
   return {
     prepare(caller, offered) {
       const nowMs = clock.nowMs();
@@ -51,7 +37,13 @@ export function createOfferEvents({ log, clock }: OfferEventsDeps): OfferEvents 
     },
     async append(caller, prepared, options = {}) {
       try {
-        return await appendValid(caller, prepared, options);
+        const { project, entrance, signal } = caller;
+        const valid = prepared.filter((event) => "bytes" in event);
+        const { results, quotas } =
+          valid.length === 0 ? nothingAppended : await log.append(project, entrance, valid, { ...options, signal });
+        let next = 0;
+        const outcomes = prepared.map((event) => ("bytes" in event ? toOutcome(event, results[next++]) : event));
+        return { outcomes, quotas };
       } catch (thrown) {
         const error = toSluiceError(thrown);
         return { outcomes: prepared.map(({ id }) => ({ kind: "failed", id, error })), quotas: [] };

@@ -9,7 +9,7 @@ import type { QueueBudget } from "./queue-budget.ts";
 import type { Reachability } from "./reachability.ts";
 import { outcomeUnknown, storageUnavailable, toWriteError } from "./storage-error.ts";
 import type { Part, QueueAnswer } from "./submission.ts";
-import { createSubmission } from "./submission.ts";
+import { Submission } from "./submission.ts";
 import { type ChunkLimits, createSubmissionQueue } from "./submission-queue.ts";
 
 /**
@@ -51,7 +51,7 @@ export function createAppendQueue({ sender, places, budget, reachability, limits
   const release = (event: EventToAppend) => budget.release(sizeOf(event));
   // With rate limits a sequence has one chunk with Redis at a time: the next would overtake what this one is denied.
   const busySequences = new Set<AppendSequence>();
-  const partsInFlight = new Set<Part>();
+  const chunksInFlight = new Set<readonly Part[]>();
   const givenUp = new AbortController();
   let isFlushScheduled = false;
   let isOutageLong = false;
@@ -96,7 +96,7 @@ export function createAppendQueue({ sender, places, budget, reachability, limits
     const isLimited = project.settings.rateLimits.length > 0;
     if (isLimited) for (const { submission } of parts) busySequences.add(submission.sequence);
     const isAtomic = parts.some(({ submission }) => submission.isAtomic);
-    for (const part of parts) partsInFlight.add(part);
+    chunksInFlight.add(parts);
     const watching = new AbortController();
     try {
       const chunk = { project, events: parts.flatMap(toChunkEvents), isAtomic };
@@ -104,16 +104,16 @@ export function createAppendQueue({ sender, places, budget, reachability, limits
         AbortSignal.any([givenUp.signal, watchCallers(parts, watching.signal)]),
       );
       let next = 0;
-      for (const { submission, start, end } of parts) {
-        submission.settle(start, { ...reply, outcomes: reply.outcomes.slice(next, next + end - start) });
-        next += end - start;
+      for (const part of parts) {
+        part.submission.settle(part, reply, next);
+        next += part.end - part.start;
       }
     } catch (thrown) {
       const error = thrown instanceof SluiceError ? thrown : toWriteError(thrown);
       for (const { submission, start, end } of parts) submission.fail(start, end, error);
     } finally {
       watching.abort();
-      for (const part of parts) partsInFlight.delete(part);
+      chunksInFlight.delete(parts);
       if (isLimited) for (const { submission } of parts) busySequences.delete(submission.sequence);
     }
   }
@@ -140,24 +140,28 @@ export function createAppendQueue({ sender, places, budget, reachability, limits
   });
 
   return {
-    async submit(project, entrance, events, options) {
-      if (events.length === 0) return { outcomes: [], quotas: [] };
+    submit(project, entrance, events, options) {
+      if (events.length === 0) return Promise.resolve({ outcomes: [], quotas: [] });
       const size = events.reduce((sum, event) => sum + sizeOf(event), 0);
-      const { isHeldBack = false, signal } = options;
-      const isTaken = isHeldBack ? await budget.takeInTurn(size, signal) : budget.tryTake(size);
-      if (!isTaken) return failed(events, refused(isHeldBack));
-      if (givenUp.signal.aborted) {
-        budget.release(size);
-        return failed(events, shuttingDown());
-      }
-      const submission = createSubmission({ ...options, project, entrance, events, onSettled: release });
-      queue.push(submission);
-      scheduleFlush();
-      return submission.answer;
+      const enter = (isTaken: boolean) => {
+        if (!isTaken) return failed(events, refused(options.isHeldBack));
+        if (givenUp.signal.aborted) {
+          budget.release(size);
+          return failed(events, shuttingDown());
+        }
+        const submission = new Submission({ ...options, project, entrance, events, onSettled: release });
+        queue.push(submission);
+        scheduleFlush();
+        return submission.answer;
+      };
+      return options.isHeldBack
+        ? budget.takeInTurn(size, options.signal).then(enter)
+        : Promise.resolve(enter(budget.tryTake(size)));
     },
     giveUp() {
       givenUp.abort();
-      for (const { submission, start, end } of partsInFlight) submission.fail(start, end, outcomeUnknown());
+      for (const { submission, start, end } of [...chunksInFlight].flat())
+        submission.fail(start, end, outcomeUnknown());
       queue.failAll(shuttingDown());
     },
   };
@@ -211,7 +215,7 @@ function shuttingDown(): SluiceError {
 }
 
 /** Only a caller that has gone stops waiting for room. */
-function refused(isHeldBack: boolean): SluiceError {
+function refused(isHeldBack = false): SluiceError {
   return isHeldBack
     ? new SluiceError("CALL_ENDED", "the caller cancelled, or its deadline passed")
     : new SluiceError("OVERLOADED", "too much is waiting to be stored");

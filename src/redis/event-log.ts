@@ -87,7 +87,8 @@ export function createEventLog({
   const places = createChunkPlaces(limits.totalChunksInFlight);
   const totalBudget = createQueueBudget(limits.queueBytes);
   const queues = new Map<string, { queue: AppendQueue; budget: QueueBudget }>();
-  const pending = new Set<Promise<unknown>>();
+  let pendingCount = 0;
+  let drained: PromiseWithResolvers<void> | undefined;
   let isGivenUp = false;
 
   writeConnection.on("ready", () => reachability.set(true));
@@ -108,20 +109,18 @@ export function createEventLog({
 
   const appendEach: EventLog["append"] = async (project, entrance, events, options = {}) => {
     const { outcomes, quotas } = await queueOf(project).queue.submit(project, entrance, events, options);
-    return { results: await judge(project, events, outcomes), quotas };
+    const judged = judge(project, events, outcomes);
+    return { results: Array.isArray(judged) ? judged : await judged, quotas };
   };
   const appendAtomically = createAppendAtomically(appendEach);
 
   return {
-    async append(project, entrance, events, options = {}) {
+    append(project, entrance, events, options = {}) {
       const append = options.isAtomic ? appendAtomically : appendEach;
-      const appended = append(project, entrance, events, options);
-      pending.add(appended);
-      try {
-        return await appended;
-      } finally {
-        pending.delete(appended);
-      }
+      pendingCount++;
+      return append(project, entrance, events, options).finally(() => {
+        if (--pendingCount === 0) drained?.resolve();
+      });
     },
     holdRoom(project, bytes) {
       const { budget } = queueOf(project);
@@ -152,7 +151,11 @@ export function createEventLog({
       }
     },
     async drain() {
-      while (pending.size > 0) await Promise.all(pending);
+      while (pendingCount > 0) {
+        drained ??= Promise.withResolvers();
+        await drained.promise;
+        drained = undefined;
+      }
     },
     giveUp() {
       isGivenUp = true;

@@ -5,12 +5,15 @@ import type { Project } from "../domain/project.ts";
 import { isSameEvent } from "../domain/same-event.ts";
 import type { QueueOutcome } from "./submission.ts";
 
-/** Judges what the queue says of events, index-aligned: whether a known id stands for the same event. Never rejects. */
+/**
+ * Judges what the queue says of events, index-aligned: whether a known id stands for the same event. Never rejects, and
+ * says so at once unless an original has to be read.
+ */
 export type JudgeOutcomes = (
   project: Project,
   events: readonly EventToAppend[],
   outcomes: readonly QueueOutcome[],
-) => Promise<AppendResult[]>;
+) => AppendResult[] | Promise<AppendResult[]>;
 
 type ReadOriginal = (position: Position) => Promise<StoredEvent | undefined>;
 
@@ -23,7 +26,7 @@ export function createJudge(
     event: EventToAppend,
     outcome: QueueOutcome | undefined,
     readOriginal: ReadOriginal,
-  ): AppendResult | Promise<AppendResult> {
+  ): AppendResult | (() => Promise<AppendResult>) {
     if (outcome === undefined) {
       return { kind: "failed", error: new SluiceError("INTERNAL", "the append queue skipped an event") };
     }
@@ -33,7 +36,7 @@ export function createJudge(
       case "known":
         return outcome.isSamePayloadHash
           ? { kind: "duplicate", position: outcome.position }
-          : compareWithOriginal(event, outcome.position, readOriginal);
+          : () => compareWithOriginal(event, outcome.position, readOriginal);
       default:
         return outcome;
     }
@@ -54,13 +57,22 @@ export function createJudge(
     }
   }
 
-  return async (project, events, outcomes) => {
-    const results: AppendResult[] = [];
+  /** One by one: an original may have 800 KB, and a call can ask for 500 of them. */
+  async function awaitAll(results: readonly (AppendResult | (() => Promise<AppendResult>))[]): Promise<AppendResult[]> {
+    const judged: AppendResult[] = [];
+    for (const result of results) judged.push(typeof result === "function" ? await result() : result);
+    return judged;
+  }
+
+  return (project, events, outcomes) => {
     const readOriginal = rememberLast((position) => readAt(project, position));
-    // One by one: an original may have 800 KB, and a call can ask for 500 of them.
-    for (const [i, event] of events.entries()) results.push(await judgeOne(event, outcomes[i], readOriginal));
-    return results;
+    const results = events.map((event, i) => judgeOne(event, outcomes[i], readOriginal));
+    return results.every(isJudged) ? results : awaitAll(results);
   };
+}
+
+function isJudged(result: AppendResult | (() => Promise<AppendResult>)): result is AppendResult {
+  return typeof result !== "function";
 }
 
 /** Does not read again what it read last: all events of a call may have one id. */

@@ -17,27 +17,6 @@ export interface QueueAnswer {
   readonly quotas: readonly Quota[];
 }
 
-/** The events of one call, on their way into chunks and back. */
-export interface Submission {
-  readonly project: Project;
-  readonly entrance: Entrance;
-  /** Goes into one chunk, and alone. */
-  readonly isAtomic: boolean;
-  readonly events: readonly EventToAppend[];
-  readonly signal: AbortSignal | undefined;
-  readonly sequence: AppendSequence;
-  /** Index of the first event that is in no chunk yet. */
-  next: number;
-  /** Once every event has its outcome. */
-  readonly answer: Promise<QueueAnswer>;
-  /** Settles events from an index on, as a chunk's reply says of them. Events that have their outcome keep it. */
-  settle(start: number, reply: ChunkReply): void;
-  /** Throttles a range of events. */
-  throttle(start: number, end: number, retryDelayMs: number): void;
-  /** Fails a range of events, and with them their sequence. */
-  fail(start: number, end: number, error: SluiceError): void;
-}
-
 /** Consecutive events of one submission that go into a chunk. */
 export interface Part {
   readonly submission: Submission;
@@ -54,57 +33,85 @@ export interface SubmissionOptions extends AppendOptions {
   onSettled(event: EventToAppend): void;
 }
 
-export function createSubmission(options: SubmissionOptions): Submission {
-  const { project, entrance, events, signal, isAtomic = false, sequence = {}, onSettled } = options;
-  const { promise, resolve } = Promise.withResolvers<QueueAnswer>();
-  const outcomes: QueueOutcome[] = new Array(events.length);
-  let quotas: readonly Quota[] = [];
-  let openCount = events.length;
+/** The events of one call, on their way into chunks and back. A class, as there is one for each unary call. */
+export class Submission {
+  readonly project: Project;
+  readonly entrance: Entrance;
+  /** Goes into one chunk, and alone. */
+  readonly isAtomic: boolean;
+  readonly events: readonly EventToAppend[];
+  readonly signal: AbortSignal | undefined;
+  readonly sequence: AppendSequence;
+  /** Once every event has its outcome. */
+  readonly answer: Promise<QueueAnswer>;
+  /** Index of the first event that is in no chunk yet. */
+  next = 0;
+  readonly #onSettled: SubmissionOptions["onSettled"];
+  readonly #outcomes: QueueOutcome[];
+  #resolve: (answer: QueueAnswer) => void = () => {};
+  #quotas: readonly Quota[] = [];
+  #openCount: number;
+
+  constructor(options: SubmissionOptions) {
+    this.project = options.project;
+    this.entrance = options.entrance;
+    this.isAtomic = options.isAtomic ?? false;
+    this.events = options.events;
+    this.signal = options.signal;
+    this.sequence = options.sequence ?? {};
+    this.#onSettled = options.onSettled;
+    this.#outcomes = new Array(options.events.length);
+    this.#openCount = options.events.length;
+    this.answer = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  /**
+   * Settles a part's events as a chunk's reply says of them: its outcomes from an index on. Events that have their outcome
+   * keep it.
+   */
+  settle({ start, end }: Pick<Part, "start" | "end">, reply: ChunkReply, replyStart: number): void {
+    this.#quotas = reply.quotas;
+    let tokensWanted = 0;
+    for (let i = start; i < end; i++) {
+      const outcome = reply.outcomes[replyStart + i - start];
+      if (outcome === undefined) throw new Error("a chunk's reply is too short");
+      // What is withheld will want its token when the whole is tried again.
+      if (outcome.kind === "throttled" || outcome.kind === "withheld") tokensWanted++;
+      if (outcome.kind === "full") {
+        this.fail(i, i + 1, projectFull());
+      } else if (outcome.kind === "throttled") {
+        const retryDelayMs = reply.delayMsUntil(tokensWanted);
+        this.sequence.throttledMs = retryDelayMs;
+        this.#settleOne(i, { kind: "throttled", retryDelayMs });
+      } else {
+        this.#settleOne(i, outcome);
+      }
+    }
+  }
+
+  /** Throttles a range of events. */
+  throttle(start: number, end: number, retryDelayMs: number): void {
+    for (let i = start; i < end; i++) this.#settleOne(i, { kind: "throttled", retryDelayMs });
+  }
+
+  /** Fails a range of events, and with them their sequence. */
+  fail(start: number, end: number, error: SluiceError): void {
+    for (let i = start; i < end; i++) {
+      if (this.#settleOne(i, { kind: "failed", error })) this.sequence.failure ??= error;
+    }
+  }
 
   /** Says whether the event was still open. */
-  function settleOne(index: number, outcome: QueueOutcome): boolean {
-    const event = events[index];
-    if (event === undefined || outcomes[index] !== undefined) return false;
-    outcomes[index] = outcome;
-    onSettled(event);
-    if (--openCount === 0) resolve({ outcomes, quotas });
+  #settleOne(index: number, outcome: QueueOutcome): boolean {
+    const event = this.events[index];
+    if (event === undefined || this.#outcomes[index] !== undefined) return false;
+    this.#outcomes[index] = outcome;
+    this.#onSettled(event);
+    if (--this.#openCount === 0) this.#resolve({ outcomes: this.#outcomes, quotas: this.#quotas });
     return true;
   }
-
-  function fail(start: number, end: number, error: SluiceError): void {
-    for (let i = start; i < end; i++) if (settleOne(i, { kind: "failed", error })) sequence.failure ??= error;
-  }
-
-  return {
-    project,
-    entrance,
-    isAtomic,
-    events,
-    signal,
-    sequence,
-    next: 0,
-    answer: promise,
-    settle(start, reply) {
-      quotas = reply.quotas;
-      let tokensWanted = 0;
-      for (const [n, outcome] of reply.outcomes.entries()) {
-        // What is withheld will want its token when the whole is tried again.
-        if (outcome.kind === "throttled" || outcome.kind === "withheld") tokensWanted++;
-        if (outcome.kind === "full") {
-          fail(start + n, start + n + 1, projectFull());
-        } else if (outcome.kind === "throttled") {
-          sequence.throttledMs = reply.delayMsUntil(tokensWanted);
-          settleOne(start + n, { kind: "throttled", retryDelayMs: sequence.throttledMs });
-        } else {
-          settleOne(start + n, outcome);
-        }
-      }
-    },
-    throttle(start, end, retryDelayMs) {
-      for (let i = start; i < end; i++) settleOne(i, { kind: "throttled", retryDelayMs });
-    },
-    fail,
-  };
 }
 
 function projectFull(): SluiceError {

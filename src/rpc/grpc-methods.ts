@@ -24,6 +24,7 @@ import type { Caller } from "../domain/project.ts";
 import { checkEncodedEventCount } from "./event-count.ts";
 import type { EventHandlers } from "./event-service.ts";
 import type { EventMethodName } from "./method-permissions.ts";
+import { readEventFields } from "./read-event-fields.ts";
 import { encodeGetEventResponse, encodeListEventsResponse, encodeTailEventsResponse } from "./read-response.ts";
 import type { WireTrackManyRequest, WireTrackRequest } from "./wire-service.ts";
 import { WireEventService } from "./wire-service.ts";
@@ -50,7 +51,7 @@ export function createGrpcMethods(handlers: EventHandlers): GrpcMethod[] {
       ...nameOf(EventService.method.track),
       kind: "unary",
       async run(caller, bytes) {
-        const { event } = decode<WireTrackRequest>(track?.input, bytes);
+        const event = readEvent(bytes);
         const { message } = await handlers.track(caller, event.length === 0 ? undefined : event);
         return toBinary(TrackResponseSchema, message);
       },
@@ -121,7 +122,16 @@ function nameOf({ name, localName, parent }: DescMethod): { name: string; localN
   return { name, localName, path: `/${parent.typeName}/${name}` };
 }
 
+/** Of several events in a TrackRequest the decoder takes the last. */
+function readEvent(bytes: Uint8Array): Uint8Array {
+  const events = readEventFields(bytes);
+  if (events?.length === 1 && events[0] !== undefined) return events[0];
+  return decode<WireTrackRequest>(track?.input, bytes).event;
+}
+
 function decodeEvents(desc: DescMessage | undefined, bytes: Uint8Array): WireTrackManyRequest {
+  const events = readEventFields(bytes);
+  if (events !== undefined) return { events };
   checkEncodedEventCount(bytes);
   return decode(desc, bytes);
 }

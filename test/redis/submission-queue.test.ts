@@ -4,7 +4,7 @@ import { SluiceError } from "../../src/domain/errors.ts";
 import type { AppendSequence } from "../../src/domain/ports.ts";
 import type { ChunkOutcome, ChunkReply } from "../../src/redis/append-events.ts";
 import type { Part, QueueAnswer, SubmissionOptions } from "../../src/redis/submission.ts";
-import { createSubmission } from "../../src/redis/submission.ts";
+import { Submission } from "../../src/redis/submission.ts";
 import { createSubmissionQueue } from "../../src/redis/submission-queue.ts";
 import { eventToAppend, newProject } from "../support/events.ts";
 
@@ -13,7 +13,7 @@ const noneBusy: ReadonlySet<AppendSequence> = new Set();
 
 function submissionOf(ids: readonly string[], options: Partial<SubmissionOptions> = {}) {
   const events = ids.map((id) => eventToAppend(id));
-  return createSubmission({ project, entrance: "grpc", events, onSettled: () => {}, ...options });
+  return new Submission({ project, entrance: "grpc", events, onSettled: () => {}, ...options });
 }
 
 const idsOf = (parts: readonly Part[]) =>
@@ -48,7 +48,7 @@ describe("createSubmissionQueue", () => {
     const { length } = eventToAppend("a").bytes;
     const queue = setUp({ chunkBytes: 2 * (length + 500) });
     queue.push(submissionOf(["a", "b", "c"]));
-    queue.push({ ...submissionOf(["x"]), events: [eventToAppend("x", { name: "n".repeat(2000) })] });
+    queue.push(submissionOf([], { events: [eventToAppend("x", { name: "n".repeat(2000) })] }));
     queue.push(submissionOf(["d"]));
 
     const chunks = Array.from({ length: 4 }, () => idsOf(queue.takeChunk(noneBusy)));
@@ -59,7 +59,7 @@ describe("createSubmissionQueue", () => {
   it("has an event's terms count as bytes, so that a chunk of many holds Redis no longer than others", () => {
     const queue = setUp({ chunkEvents: 500, chunkBytes: 1 << 20 });
     const events = Array.from({ length: 500 }, (_, i) => ({ ...eventToAppend(`${i}`), termCount: 40 }));
-    queue.push({ ...submissionOf(["x"]), events });
+    queue.push(submissionOf([], { events }));
 
     expect(queue.hasFullChunk()).toBe(true);
     expect(40 * idsOf(queue.takeChunk(noneBusy)).length).toBeLessThan(5000);
@@ -163,12 +163,12 @@ describe("createSubmissionQueue", () => {
   });
 });
 
-describe("createSubmission", () => {
+describe("Submission", () => {
   it("keeps the first outcome of an event, and releases each once", async () => {
     let released = 0;
     const submission = submissionOf(["a", "b"], { onSettled: () => released++ });
     submission.fail(0, 1, new SluiceError("OUTCOME_UNKNOWN", "gone"));
-    submission.settle(0, replyOf("withheld", "withheld"));
+    submission.settle({ start: 0, end: 2 }, replyOf("withheld", "withheld"), 0);
     submission.throttle(0, 2, 5);
 
     expect(ends(await submission.answer)).toEqual(["OUTCOME_UNKNOWN", "withheld"]);
@@ -178,7 +178,7 @@ describe("createSubmission", () => {
   it("does not fail its sequence with what comes after every event is settled", () => {
     const sequence: AppendSequence = {};
     const submission = submissionOf(["a"], { sequence });
-    submission.settle(0, replyOf("withheld"));
+    submission.settle({ start: 0, end: 1 }, replyOf("withheld"), 0);
 
     submission.fail(0, 1, new SluiceError("OUTCOME_UNKNOWN", "gone"));
 
@@ -187,9 +187,9 @@ describe("createSubmission", () => {
 
   it("takes its sequence's fate from its own: failed when the project is full, throttled without a token", () => {
     const full: AppendSequence = {};
-    submissionOf(["a"], { sequence: full }).settle(0, replyOf("full"));
+    submissionOf(["a"], { sequence: full }).settle({ start: 0, end: 1 }, replyOf("full"), 0);
     const throttled: AppendSequence = {};
-    submissionOf(["a", "b"], { sequence: throttled }).settle(0, replyOf("throttled"));
+    submissionOf(["a", "b"], { sequence: throttled }).settle({ start: 0, end: 1 }, replyOf("throttled"), 0);
 
     expect(full.failure?.reason).toBe("STORAGE_FULL");
     expect(throttled).toEqual({ throttledMs: 7 });
@@ -197,7 +197,7 @@ describe("createSubmission", () => {
 
   it("names the time that its own events have to wait, those that were withheld too", async () => {
     const submission = submissionOf(["a", "b", "c"]);
-    submission.settle(0, replyOf("withheld", "throttled", "throttled"));
+    submission.settle({ start: 0, end: 3 }, replyOf("withheld", "throttled", "throttled"), 0);
 
     expect((await submission.answer).outcomes).toEqual([
       { kind: "withheld" },
