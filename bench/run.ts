@@ -48,7 +48,7 @@ const notes = [
     "own. Events are real ones of about 300 bytes.",
   "A pair is ours / baseline, and processor time is µs for one call or event: of the server (of a database, all its " +
     "processes), of Redis, and of the process that makes the load, which holds the work of a baseline without a server.",
-  "What an event costs beside 10,000 to 10,000,000 others, and over 1 to 5,000 projects, takes longer: " +
+  "What an event costs beside 10,000 to 10,000,000 others, and over 1 to 10,000 projects, takes longer: " +
     "`npm run bench:scale`.",
 ];
 

@@ -13,8 +13,7 @@ const eventsPerMessage = 100;
 const callers = 16;
 const roundMs = 2000;
 const touchMaxMs = 120_000;
-/** More would not fit into a configuration, which is a file of 1 MiB at most. */
-const counts = [1, 100, 5000] as const;
+const counts = [1, 100, 10_000] as const;
 
 /** The projects that are tracked to in turn: as many as the most are. */
 export const turnProjects: readonly string[] = Array.from({ length: Math.max(...counts) }, (_, i) => `turn-${i}`);

@@ -35,9 +35,12 @@ export interface ConfiguredKey {
   readonly environments: readonly string[];
 }
 
+/** Room for ten thousand projects, whose parsing holds up calls for two seconds. */
+const mebibytesMax = 4;
+
 /** Reads a file of projects. Throws StartError, with a line for each fault. */
 export function readProjectFile(path: string): ProjectFile {
-  return parseProjectFile(decodeYaml(readSmallFile(path, `${path}:`), path), path);
+  return parseProjectFile(decodeYaml(readSmallFile(path, `${path}:`, mebibytesMax), path), path);
 }
 
 /** Reads the text of such a file; `source` is what faults call it. Throws StartError, with a line for each fault. */

@@ -474,7 +474,7 @@ describe("readProjectFile", () => {
 
   it.each([
     ["that is not there", join(folder, "none.yaml"), /: cannot be read \(ENOENT\)$/],
-    ["that is a folder", folder, /: is not a file of 1 MiB at most$/],
+    ["that is a folder", folder, /: is not a file of 4 MiB at most$/],
     [
       "that is UTF-16",
       write("utf16.yaml", Buffer.from(`\ufeff${example}`, "utf16le")),
@@ -490,7 +490,7 @@ describe("readProjectFile", () => {
       write("latin1.yaml", Buffer.from(`${example}# caf\u00e9\n`, "latin1")),
       /latin1\.yaml:12: a character that is not UTF-8; the file must be UTF-8$/,
     ],
-    ["that never ends", "/dev/zero", /: is not a file of 1 MiB at most$/],
+    ["that never ends", "/dev/zero", /: is not a file of 4 MiB at most$/],
   ])("refuses a file %s", (_, path, expected) => {
     expect(() => readProjectFile(path)).toThrow(expected);
   });
