@@ -17,10 +17,10 @@ import {
   TailEventsRequestSchema,
   TrackBatchResponseSchema,
   TrackManyResponseSchema,
-  TrackResponseSchema,
 } from "../../gen/sluice/v1/event_service_pb.ts";
 import { SluiceError } from "../domain/errors.ts";
 import type { Caller } from "../domain/project.ts";
+import { encodeTrackResponse } from "./encode-track-response.ts";
 import { checkEncodedEventCount } from "./event-count.ts";
 import type { EventHandlers } from "./event-service.ts";
 import type { EventMethodName } from "./method-permissions.ts";
@@ -53,7 +53,7 @@ export function createGrpcMethods(handlers: EventHandlers): GrpcMethod[] {
       async run(caller, bytes) {
         const event = readEvent(bytes);
         const { message } = await handlers.track(caller, event.length === 0 ? undefined : event);
-        return toBinary(TrackResponseSchema, message);
+        return encodeTrackResponse(message);
       },
     },
     trackMany: {

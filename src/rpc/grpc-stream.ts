@@ -27,6 +27,12 @@ export interface GrpcEnd {
 
 type Read = IteratorResult<Uint8Array, undefined>;
 
+/** Who waits for a message. */
+interface Reader {
+  resolve(read: Read): void;
+  reject(error: Error): void;
+}
+
 /**
  * A call's messages and its end over one HTTP/2 stream: gRPC over HTTP/2, without what a service of our kind has no use
  * for. In the place of grpc-js, it saves 25 µs of the server a call (54 to 30, its handler doing nothing).
@@ -38,7 +44,7 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
   readonly #options: GrpcStreamOptions;
   readonly #frames: FrameReader;
   readonly #encoding: string;
-  #reader: PromiseWithResolvers<Read> | undefined;
+  #reader: Reader | undefined;
   #isReading = false;
   #isRequestOver = false;
   #failure: Error | undefined;
@@ -70,26 +76,27 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
 
   /** The next message. Rejects with a SluiceError, or with a GrpcRefusal where there is no reason for it. */
   next(): Promise<Read> {
-    const read = Promise.withResolvers<Read>();
-    this.#reader = read;
-    this.#deliver();
-    if (this.#reader === read) this.#readOn();
-    return read.promise;
+    return new Promise((resolve, reject) => this.#read({ resolve, reject }));
   }
 
   /** The only message of a request, once the request has ended. Rejects as `next` does, and with MALFORMED for none or two. */
-  async readOnly(): Promise<Uint8Array> {
-    const first = await this.next();
-    const second = first.done === true ? first : await this.next();
-    if (first.done !== true && second.done === true) return first.value;
-    throw new SluiceError("MALFORMED", "a unary call has exactly one message");
+  readOnly(): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const refuse = () => reject(new SluiceError("MALFORMED", "a unary call has exactly one message"));
+      const takeFirst = (first: Read) => {
+        if (first.done === true) refuse();
+        else this.#read({ resolve: (second) => (second.done === true ? resolve(first.value) : refuse()), reject });
+      };
+      this.#read({ resolve: takeFirst, reject });
+    });
   }
 
   /** Makes this and every later read reject. The first failure counts. */
   fail(error: Error): void {
     this.#failure ??= error;
-    this.#reader?.reject(this.#failure);
+    const reader = this.#reader;
     this.#reader = undefined;
+    reader?.reject(this.#failure);
   }
 
   /** Sends a message. Resolves when the caller takes it; never when the stream is closed before. */
@@ -141,6 +148,12 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
     return this.#stream.destroyed || this.#stream.closed;
   }
 
+  #read(reader: Reader): void {
+    this.#reader = reader;
+    this.#deliver();
+    if (this.#reader === reader) this.#readOn();
+  }
+
   #readOn(): void {
     if (this.#isReading) {
       this.#stream.resume();
@@ -173,15 +186,15 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
       this.fail(tooLarge(this.#options.messageBytesMax));
       return;
     }
-    if (frame !== undefined) {
-      this.#reader = undefined;
-      if (frame.isCompressed) reader.resolve(this.#decompress(frame.bytes).then(toRead));
-      else reader.resolve(toRead(frame.bytes));
-    } else if (this.#isRequestOver) {
-      if (this.#frames.isInside()) this.fail(new SluiceError("MALFORMED", "the request ends inside a message"));
-      this.#reader = undefined;
-      reader.resolve({ done: true, value: undefined });
+    if (frame === undefined && !this.#isRequestOver) return;
+    if (frame === undefined && this.#frames.isInside()) {
+      this.fail(new SluiceError("MALFORMED", "the request ends inside a message"));
+      return;
     }
+    this.#reader = undefined;
+    if (frame === undefined) reader.resolve({ done: true, value: undefined });
+    else if (!frame.isCompressed) reader.resolve(toRead(frame.bytes));
+    else this.#decompress(frame.bytes).then((bytes) => reader.resolve(toRead(bytes)), reader.reject);
   }
 
   async #decompress(bytes: Buffer): Promise<Buffer> {

@@ -15,8 +15,20 @@ export function toQuotaMessage({ limit, remaining, resetAfterMs }: Quota): Quota
   });
 }
 
+interface QuotaField {
+  readonly quota?: QuotaMessage;
+}
+
+// All calls of a chunk are told the same.
+const fields = new WeakMap<readonly Quota[], QuotaField>();
+
 /** The field `quota` of an answer: the tightest of these; no field without any. */
-export function toQuotaField(quotas: readonly Quota[]): { quota?: QuotaMessage } {
-  const tightest = tightestOf(quotas);
-  return tightest === undefined ? {} : { quota: toQuotaMessage(tightest) };
+export function toQuotaField(quotas: readonly Quota[]): QuotaField {
+  let field = fields.get(quotas);
+  if (field === undefined) {
+    const tightest = tightestOf(quotas);
+    field = tightest === undefined ? {} : { quota: toQuotaMessage(tightest) };
+    fields.set(quotas, field);
+  }
+  return field;
 }
