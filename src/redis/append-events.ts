@@ -1,4 +1,3 @@
-import { hash } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { Position } from "../domain/cursor.ts";
 import type { Entrance } from "../domain/entrance.ts";
@@ -7,9 +6,8 @@ import type { Project } from "../domain/project.ts";
 import type { Quota, RateLimit } from "../domain/quota.ts";
 import { delayUntil, toQuota } from "../domain/quota.ts";
 import { makeEpoch } from "./data-set.ts";
+import { encodeEvents } from "./encode-events.ts";
 import { encodeTerms } from "./encode-terms.ts";
-import { encodeAdded } from "./entry.ts";
-import { idHashBytes } from "./id-hash.ts";
 import type { IndexPlan } from "./index-plan.ts";
 import { createIndexPlans, IndexPlanChanged, storedPlanOf } from "./index-plans.ts";
 import { projectKeys } from "./keys.ts";
@@ -84,8 +82,6 @@ export interface AppendArgsOptions {
  */
 export type AppendEvents = (call: AppendCall, isAgain: boolean) => Promise<ChunkReply>;
 
-const payloadHashBytes = 8;
-const headBytes = 1 + idHashBytes + payloadHashBytes;
 /** How many events a segment of the indexes has. */
 export const segmentEventsDefault = 1_000_000;
 
@@ -116,15 +112,7 @@ export function encodeAppendCall({ project, events, isAtomic }: Chunk, tag: Call
   const { dedupeWindowMs, eventsMax, rateLimits } = project.settings;
   const epoch = makeEpoch();
   const limitsText = rateLimits.map(({ events: tokens, perMs }) => `${tokens}:${perMs * 1000}`).join(" ");
-  const heads = Buffer.allocUnsafe(events.length * headBytes);
-  const entries: Buffer[] = [];
-  for (const [i, { event, entrance }] of events.entries()) {
-    const at = i * headBytes;
-    heads.write(event.isIdAssigned ? "1" : "0", at, "latin1");
-    writeHash(heads, at + 1, event.id, idHashBytes);
-    writeHash(heads, at + 1 + idHashBytes, event.bytes, payloadHashBytes);
-    entries.push(encodeAdded(event, entrance), toBuffer(event.bytes));
-  }
+  const given = encodeEvents(events);
   let terms: { readonly plan: IndexPlan; readonly encoded: Buffer } | undefined;
   return {
     project,
@@ -143,18 +131,10 @@ export function encodeAppendCall({ project, events, isAtomic }: Chunk, tag: Call
     toArgs({ plan, segmentEvents, isAgain }) {
       if (terms?.plan !== plan) terms = { plan, encoded: encodeTerms(plan, events) };
       const ofCall = [tag.number, isAgain ? 1 : 0, isAtomic ? 1 : 0, dedupeWindowMs, eventsMax ?? 0, limitsText];
-      return [...ofCall, epoch, heads, plan.text, plan.ids.join(" "), segmentEvents, terms.encoded, ...entries];
+      const ofIndexes = [plan.text, plan.ids.join(" "), segmentEvents, terms.encoded];
+      return [...ofCall, epoch, events.length, ...ofIndexes, given];
     },
   };
-}
-
-/** As a string, because that is three times faster than asking for a Buffer: 0.25 µs for an id. */
-function writeHash(target: Buffer, offset: number, input: string | Uint8Array, length: number): void {
-  target.write(hash("sha256", input, "binary"), offset, length, "latin1");
-}
-
-function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function parseReply(reply: unknown, { limits, eventCount }: AppendCall): ChunkReply {

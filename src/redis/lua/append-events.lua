@@ -16,13 +16,14 @@
 --   ARGV[5]  how many events the project may hold; 0: any number
 --   ARGV[6]  rate limits: 'tokens:period in µs …'
 --   ARGV[7]  epoch to give the data set if it has none
---   ARGV[8]  21 bytes for each event: 1 if its id is new for certain (1), hash of its id (12), hash of its payload (8)
+--   ARGV[8]  how many events there are
 --   ARGV[9]  index plan that the next arguments were made by
 --   ARGV[10] ids of its indexes, in order: 'n i …'
 --   ARGV[11] how many events a segment has; the last chunk may exceed it
 --   ARGV[12] the terms of the events by bucket; for each bucket: ordinal of its index (1), name of its bucket (2), how many
 --            terms follow (2), and of each of these: ordinal of the event (2), fingerprint (3)
---   ARGV[13…] for each event: what the server adds, its bytes
+--   ARGV[13] the events; for each: '1' if its id is new for certain (1), hash of its id (12), hash of its payload (8),
+--            what the server adds, behind its length (1), its bytes, behind their length (4)
 --   returns  {epoch, stream id of the first event added or '', outcomes, positions, refills}
 --            outcomes: one character for each event: a added, its seq one above that of the one added before;
 --            d known with this payload; c known with another payload; t no token left; f no room in the project;
@@ -34,12 +35,12 @@
 -- XADD comes first among the writes: Redis checks for room only before a script's first write, and a script that fails
 -- is not rolled back, so nothing may claim an event that is not there.
 
-local call, sub, format = redis.call, string.sub, string.format
+local call, sub, format, pack_bytes, unpack_bytes = redis.call, string.sub, string.format, struct.pack, struct.unpack
 local events, meta, ids, quotas, slot, segments, index = unpack(KEYS)
 local number, is_again, is_atomic = tonumber(ARGV[1]), ARGV[2] == '1', ARGV[3] == '1'
-local window_ms, events_max, hashes = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[8]
+local window_ms, events_max, count = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[8])
 local plan, index_ids, segment_max, terms = ARGV[9], ARGV[10], tonumber(ARGV[11]), ARGV[12]
-local count = #hashes / 21
+local given, given_format = ARGV[13], '>c1c2c10c8Bc0I4c0'
 
 -- A call may come twice: sent again because its reply was lost, and late, out of some buffer on the way.
 local told = call('GET', slot)
@@ -123,15 +124,13 @@ if events_max > 0 then
   if room < addable then addable, refusal = room, 'f' end
 end
 
-local function find(at)
-  local bucket, field = sub(hashes, at + 1, at + 2), sub(hashes, at + 3, at + 12)
-  if sub(hashes, at, at) == '1' then return nil, bucket, field end
+local function find(bucket, field)
   local record = call('HGET', current .. bucket, field)
   for i = #before, 1, -1 do
     if record then break end
     record = call('HGET', before[i] .. bucket, field)
   end
-  return record, bucket, field
+  return record
 end
 
 local outcomes, positions = {}, {}
@@ -139,35 +138,45 @@ local first, ms_text, ms_packed, seq = '', nil, nil, nil
 local seqs = {}
 local added = 0
 
+-- What is remembered of an id: hash of its payload (8), ms (6), seq (6).
+local function to_record(payload, one_seq)
+  return payload .. ms_packed .. pack_bytes('>I6', one_seq)
+end
+
+local function tell_known(i, record, payload)
+  outcomes[i] = sub(record, 1, 8) == payload and 'd' or 'c'
+  positions[#positions + 1] = sub(record, 9)
+end
+
 if is_atomic then
-  local new, is_stopped = 0, false
+  local at, new, is_stopped = 1, 0, false
   for i = 1, count do
-    local at = (i - 1) * 21 + 1
-    local record = find(at)
+    local is_new, bucket, field, payload, _, _, behind = unpack_bytes(given_format, given, at)
+    at = behind
+    local record = is_new ~= '1' and find(bucket, field)
     if not record then
       new = new + 1
       outcomes[i] = new > addable and refusal or 'w'
       is_stopped = is_stopped or new > addable
     else
-      outcomes[i] = sub(record, 1, 8) == sub(hashes, at + 13, at + 20) and 'd' or 'c'
+      tell_known(i, record, payload)
       is_stopped = is_stopped or outcomes[i] == 'c'
-      positions[#positions + 1] = sub(record, 9)
     end
   end
   if is_stopped then count = 0 else outcomes, positions = {}, {} end
 end
 
+local at = 1
 for i = 1, count do
-  local at = (i - 1) * 21 + 1
-  local payload = sub(hashes, at + 13, at + 20)
-  local record, bucket, field = find(at)
+  local is_new, bucket, field, payload, extra, bytes, behind = unpack_bytes(given_format, given, at)
+  at = behind
+  local key = current .. bucket
+  local record = is_new ~= '1' and find(bucket, field)
   if record then
-    outcomes[i] = sub(record, 1, 8) == payload and 'd' or 'c'
-    positions[#positions + 1] = sub(record, 9)
+    tell_known(i, record, payload)
   elseif added == addable then
     outcomes[i] = refusal
   else
-    local extra, bytes = ARGV[11 + 2 * i], ARGV[12 + 2 * i]
     if seq then
       seq = seq + 1
       call('XADD', events, ms_text .. '-' .. format('%.0f', seq), extra, bytes)
@@ -175,10 +184,9 @@ for i = 1, count do
       first = call('XADD', events, '*', extra, bytes)
       local seq_text
       ms_text, seq_text = string.match(first, '^(%d+)-(%d+)$')
-      ms_packed, seq = struct.pack('>I6', tonumber(ms_text)), tonumber(seq_text)
+      ms_packed, seq = pack_bytes('>I6', tonumber(ms_text)), tonumber(seq_text)
     end
-    local key = current .. bucket
-    call('HSET', key, field, payload .. ms_packed .. struct.pack('>I6', seq))
+    call('HSET', key, field, to_record(payload, seq))
     if call('HLEN', key) == 1 then call('PEXPIRE', key, ttl_ms) end
     outcomes[i] = 'a'
     seqs[i] = seq
@@ -213,21 +221,19 @@ if added > 0 then
   for i, one in pairs(seqs) do places[i] = ms_record .. struct.pack('>I3', one - seq_start) end
   local prefixes = {}
   for id in string.gmatch(index_ids, '%S+') do prefixes[#prefixes + 1] = index .. ':' .. segment .. ':' .. id .. ':' end
-  local byte = string.byte
   local at, last = 1, #terms
   while at <= last do
-    local ordinal, _, _, high, low = byte(terms, at, at + 4)
-    local bucket = sub(terms, at + 1, at + 2)
+    local ordinal, bucket, term_count, behind = unpack_bytes('>Bc2I2', terms, at)
     local records, size = {}, 0
-    at = at + 5
-    for _ = 1, high * 256 + low do
-      local event_high, event_low = byte(terms, at, at + 1)
-      local place = places[event_high * 256 + event_low + 1]
+    at = behind
+    for _ = 1, term_count do
+      local event, fingerprint
+      event, fingerprint, at = unpack_bytes('>I2c3', terms, at)
+      local place = places[event + 1]
       if place then
-        records[size + 1], records[size + 2] = place, sub(terms, at + 2, at + 4)
+        records[size + 1], records[size + 2] = place, fingerprint
         size = size + 2
       end
-      at = at + 5
     end
     if size > 0 then call('APPEND', prefixes[ordinal + 1] .. bucket, table.concat(records)) end
   end
