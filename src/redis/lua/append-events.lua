@@ -134,7 +134,7 @@ local function find(bucket, field)
 end
 
 local outcomes, positions = {}, {}
-local first, ms_text, ms_packed, seq = '', nil, nil, nil
+local first, ms_text, next_id, ms_packed, seq = '', nil, nil, nil, nil
 local seqs = {}
 local added = 0
 
@@ -178,13 +178,13 @@ for i = 1, count do
     outcomes[i] = refusal
   else
     if seq then
+      call('XADD', events, next_id, extra, bytes)
       seq = seq + 1
-      call('XADD', events, ms_text .. '-' .. format('%.0f', seq), extra, bytes)
     else
       first = call('XADD', events, '*', extra, bytes)
       local seq_text
       ms_text, seq_text = string.match(first, '^(%d+)-(%d+)$')
-      ms_packed, seq = pack_bytes('>I6', tonumber(ms_text)), tonumber(seq_text)
+      next_id, ms_packed, seq = ms_text .. '-*', pack_bytes('>I6', tonumber(ms_text)), tonumber(seq_text)
     end
     call('HSET', key, field, to_record(payload, seq))
     if call('HLEN', key) == 1 then call('PEXPIRE', key, ttl_ms) end
