@@ -32,8 +32,9 @@
 --   errors   STALE: the slot has had a later call, so the sender of this one has long given it up
 --            INDEXES and the plan that holds, when it is not the one given: nothing is done then
 --
--- XADD comes first among the writes: Redis checks for room only before a script's first write, and a script that fails
--- is not rolled back, so nothing may claim an event that is not there.
+-- XADD comes first among the writes: Redis checks for room, and whether it may write at all, only before a script's first
+-- write, and a script that fails is not rolled back, so nothing may claim an event that is not there. Behind that write
+-- nothing can refuse an event of a later one: it goes to the same stream, where its id is the next.
 
 local call, sub, format, pack_bytes, unpack_bytes = redis.call, string.sub, string.format, struct.pack, struct.unpack
 local events, meta, ids, quotas, slot, segments, index = unpack(KEYS)
@@ -171,7 +172,16 @@ for i = 1, count do
   local is_new, bucket, field, payload, extra, bytes, behind = unpack_bytes(given_format, given, at)
   at = behind
   local key = current .. bucket
-  local record = is_new ~= '1' and find(bucket, field)
+  local record, is_remembered
+  if is_new ~= '1' then
+    if seq and added < addable and #before == 0 then
+      -- One command that looks for it and remembers it. Its event is sure to follow: this script has written before.
+      is_remembered = call('HSETNX', key, field, to_record(payload, seq + 1)) == 1
+      if not is_remembered then record = call('HGET', key, field) end
+    else
+      record = find(bucket, field)
+    end
+  end
   if record then
     tell_known(i, record, payload)
   elseif added == addable then
@@ -186,7 +196,7 @@ for i = 1, count do
       ms_text, seq_text = string.match(first, '^(%d+)-(%d+)$')
       next_id, ms_packed, seq = ms_text .. '-*', pack_bytes('>I6', tonumber(ms_text)), tonumber(seq_text)
     end
-    call('HSET', key, field, to_record(payload, seq))
+    if not is_remembered then call('HSET', key, field, to_record(payload, seq)) end
     if call('HLEN', key) == 1 then call('PEXPIRE', key, ttl_ms) end
     outcomes[i] = 'a'
     seqs[i] = seq
