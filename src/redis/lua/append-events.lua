@@ -139,14 +139,14 @@ local first, ms_text, next_id, ms_packed, seq = '', nil, nil, nil, nil
 local seqs = {}
 local added = 0
 
--- What is remembered of an id: hash of its payload (8), ms (6), seq (6).
+-- What is remembered of an id: hash of its payload (8), ms (6), seq (2, or 6 for one from 65,536 on).
 local function to_record(payload, one_seq)
-  return payload .. ms_packed .. pack_bytes('>I6', one_seq)
+  return payload .. ms_packed .. pack_bytes(one_seq < 65536 and '>I2' or '>I6', one_seq)
 end
 
 local function tell_known(i, record, payload)
   outcomes[i] = sub(record, 1, 8) == payload and 'd' or 'c'
-  positions[#positions + 1] = sub(record, 9)
+  positions[#positions + 1] = #record == 16 and sub(record, 9, 14) .. '\0\0\0\0' .. sub(record, 15) or sub(record, 9)
 end
 
 if is_atomic then

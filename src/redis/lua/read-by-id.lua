@@ -13,7 +13,7 @@ local function find(generation) return redis.call('HGET', KEYS[3] .. ':' .. gene
 local record = find(meta[2])
 for older in string.gmatch(meta[3] or '', '(%d+):%d+') do record = record or find(older) end
 if not record then return false end
-local ms, seq = struct.unpack('>I6I6', string.sub(record, 9))
+local ms, seq = struct.unpack(#record == 16 and '>I6I2' or '>I6I6', record, 9)
 local id = string.format('%.0f-%.0f', ms, seq)
 local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
 if not entry then return false end
