@@ -48,6 +48,8 @@ maxmemory-policy noeviction
 client-query-buffer-limit 64mb
 maxmemory-clients 5%
 hash-max-listpack-entries 512
+# The largest size that the allocator hands out without a page in between: 12 bytes an event less than 4096 takes.
+stream-node-max-bytes 14336
 tcp-keepalive 60
 latency-monitor-threshold 50
 

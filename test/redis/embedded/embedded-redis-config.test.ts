@@ -37,6 +37,26 @@ describe("createEmbeddedRedisConfig", () => {
     expect(await redis.get("a")).toBe("b");
   });
 
+  it("takes less than 20 bytes of memory for an event beyond its own", async () => {
+    const redis = await bench.startConnected();
+    const usedMemory = async () => Number(parseInfo(await redis.info("memory")).get("used_memory"));
+    const eventCount = 20_000;
+    const fill = `
+      local bytes = 0
+      for i = 1, ARGV[1] do
+        local size = 200 + i * 37 % 261
+        redis.call('XADD', KEYS[1], '*', '', string.rep('e', size))
+        bytes = bytes + size
+      end
+      return bytes`;
+
+    const bytes = Number(await redis.eval(fill, 1, "events", eventCount));
+
+    const full = await usedMemory();
+    await redis.del("events");
+    expect((full - (await usedMemory()) - bytes) / eventCount).toBeLessThan(20);
+  });
+
   it("allows scripts, streams, and what an operator looks at", async () => {
     const redis = await bench.startConnected();
 
