@@ -125,13 +125,11 @@ if events_max > 0 then
   if room < addable then addable, refusal = room, 'f' end
 end
 
-local function find(bucket, field)
-  local record = call('HGET', current .. bucket, field)
+local function find_before(bucket, field)
   for i = #before, 1, -1 do
-    if record then break end
-    record = call('HGET', before[i] .. bucket, field)
+    local record = call('HGET', before[i] .. bucket, field)
+    if record then return record end
   end
-  return record
 end
 
 local outcomes, positions = {}, {}
@@ -154,7 +152,7 @@ if is_atomic then
   for i = 1, count do
     local is_new, bucket, field, payload, _, _, behind = unpack_bytes(given_format, given, at)
     at = behind
-    local record = is_new ~= '1' and find(bucket, field)
+    local record = is_new ~= '1' and (call('HGET', current .. bucket, field) or find_before(bucket, field))
     if not record then
       new = new + 1
       outcomes[i] = new > addable and refusal or 'w'
@@ -174,13 +172,12 @@ for i = 1, count do
   local key = current .. bucket
   local record, is_remembered
   if is_new ~= '1' then
-    if seq and added < addable and #before == 0 then
+    record = find_before(bucket, field)
+    if not record and seq and added < addable then
       -- One command that looks for it and remembers it. Its event is sure to follow: this script has written before.
       is_remembered = call('HSETNX', key, field, to_record(payload, seq + 1)) == 1
-      if not is_remembered then record = call('HGET', key, field) end
-    else
-      record = find(bucket, field)
     end
+    if not record and not is_remembered then record = call('HGET', key, field) end
   end
   if record then
     tell_known(i, record, payload)
