@@ -1,22 +1,7 @@
-import type {
-  DescMessage,
-  DescMethod,
-  DescMethodClientStreaming,
-  DescMethodServerStreaming,
-  DescMethodUnary,
-  Message,
-  MessageInitShape,
-} from "@bufbuild/protobuf";
+import type { DescMethod, DescMethodClientStreaming, DescMethodServerStreaming, Message } from "@bufbuild/protobuf";
 import { isMessage } from "@bufbuild/protobuf";
 import type { ConnectError, ConnectRouter, HandlerContext } from "@connectrpc/connect";
-import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
-import {
-  EventService,
-  GetEventRequestSchema,
-  ListEventsRequestSchema,
-  ListRejectedEventsRequestSchema,
-  TailEventsRequestSchema,
-} from "../../gen/sluice/v1/event_service_pb.ts";
+import { EventService, TailEventsRequestSchema } from "../../gen/sluice/v1/event_service_pb.ts";
 import { toCursor } from "../domain/cursor.ts";
 import type { SluiceError } from "../domain/errors.ts";
 import { toSluiceError } from "../domain/errors.ts";
@@ -27,6 +12,7 @@ import { callOf, failCall } from "./connect-call.ts";
 import { raceDeadline } from "./connect-end.ts";
 import { strictJsonOptions } from "./connect-json.ts";
 import { isSocketError, toEndError, toReadError } from "./connect-refusal.ts";
+import { unaryMethods } from "./connect-unary-methods.ts";
 import { addErrorHeaders } from "./error-headers.ts";
 import type { EventForm } from "./event-form.ts";
 import type { Answered, EventHandlers } from "./event-service.ts";
@@ -49,14 +35,11 @@ export function messageBytesMaxOf(method: DescMethod): number {
 
 /** Adds the methods of EventService in one form. Their contexts have to belong to calls that have shown a key. */
 export function addEventMethods(router: ConnectRouter, handlers: EventHandlers, form: EventForm): void {
-  const { track, trackMany, trackBatch, listEvents, getEvent, tailEvents, listRejectedEvents, getLimits } =
-    form.service.method;
-  addUnary(track, (caller, request) => handlers.track(caller, form.readEvent(request)), form.eventOptions);
-  addUnary(
-    trackMany,
-    (caller, request) => handlers.trackMany(caller, form.readEvents(request), { isAtomic: isAtomic(request) }),
-    form.eventsOptions,
-  );
+  const { trackBatch, tailEvents } = form.service.method;
+  for (const { desc, options, handle } of unaryMethods(handlers, form)) {
+    const serve = (request: Message, context: HandlerContext) => run(context, (caller) => handle(caller, request));
+    router.rpc(desc, serve, { ...options, readMaxBytes: messageBytesMaxOf(desc) });
+  }
   const stream = clientStreaming(trackBatch);
   router.rpc(
     stream,
@@ -65,15 +48,6 @@ export function addEventMethods(router: ConnectRouter, handlers: EventHandlers, 
     // An answer that a client of grpc-js has to decompress is lost to it when it goes on sending meanwhile.
     { ...form.eventsOptions, readMaxBytes: messageBytesMaxOf(stream), compressMinBytes: Number.MAX_SAFE_INTEGER },
   );
-  addRead(listEvents, async (caller, request) => {
-    if (!isMessage(request, ListEventsRequestSchema)) throw new Error("not a ListEventsRequest");
-    const { events, nextPageToken } = await handlers.listEvents(caller, request);
-    return { events: events.map(form.toEvent), nextPageToken };
-  });
-  addRead(getEvent, async (caller, request) => {
-    if (!isMessage(request, GetEventRequestSchema)) throw new Error("not a GetEventRequest");
-    return { event: form.toEvent(await handlers.getEvent(caller, request)) };
-  });
   const tail = serverStreaming(tailEvents);
   router.rpc(
     tail,
@@ -86,31 +60,6 @@ export function addEventMethods(router: ConnectRouter, handlers: EventHandlers, 
       }),
     { jsonOptions: strictJsonOptions, readMaxBytes: messageBytesMaxOf(tail) },
   );
-  addRead(listRejectedEvents, async (caller, request) => {
-    if (!isMessage(request, ListRejectedEventsRequestSchema)) throw new Error("not a ListRejectedEventsRequest");
-    return handlers.listRejectedEvents(caller, request);
-  });
-  addRead(getLimits, (caller) => handlers.getLimits(caller));
-
-  function addRead(
-    method: DescMethod | undefined,
-    handle: (caller: Caller, request: Message) => Promise<MessageInitShape<DescMessage>>,
-  ): void {
-    const answer = async (caller: Caller, request: Message) => ({ message: await handle(caller, request), quotas: [] });
-    addUnary(method, answer, { jsonOptions: strictJsonOptions });
-  }
-
-  function addUnary(
-    method: DescMethod | undefined,
-    handle: (caller: Caller, request: Message) => Promise<Answered<MessageInitShape<DescMessage>>>,
-    options: Partial<UniversalHandlerOptions> = {},
-  ): void {
-    const desc = unary(method);
-    router.rpc(desc, (request, context) => run(context, (caller) => handle(caller, request)), {
-      ...options,
-      readMaxBytes: messageBytesMaxOf(desc),
-    });
-  }
 }
 
 /** Runs a handler; from here on, what fails is no longer the request's fault. */
@@ -165,18 +114,9 @@ async function* readMessages<T>(
   }
 }
 
-function isAtomic(request: Message): boolean {
-  return "atomic" in request && request.atomic === true;
-}
-
 /** Whether the messages of a method hold several events. */
 export function hasEvents(method: DescMethod | undefined): boolean {
   return method?.name === EventService.method.trackMany.name || method?.name === EventService.method.trackBatch.name;
-}
-
-function unary(method: DescMethod | undefined): DescMethodUnary {
-  if (!isUnary(method)) throw new Error("the contract lacks a unary method");
-  return method;
 }
 
 function clientStreaming(method: DescMethod | undefined): DescMethodClientStreaming {
@@ -187,10 +127,6 @@ function clientStreaming(method: DescMethod | undefined): DescMethodClientStream
 function serverStreaming(method: DescMethod | undefined): DescMethodServerStreaming {
   if (!isServerStreaming(method)) throw new Error("the contract lacks a server-streaming method");
   return method;
-}
-
-function isUnary(method: DescMethod | undefined): method is DescMethodUnary {
-  return method?.methodKind === "unary";
 }
 
 function isClientStreaming(method: DescMethod | undefined): method is DescMethodClientStreaming {
