@@ -1,5 +1,6 @@
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { compressionGzip } from "@connectrpc/connect-node";
 import { toUnread } from "./connect-refusal.ts";
@@ -26,3 +27,13 @@ export const eventsGzip: Compression = {
     return message;
   },
 };
+
+/**
+ * Refuses the name of a compression, unless it is one that every method takes; absent is none. Connect's own refusal quotes
+ * it. `prefix`: what stands before `encoding` in the header of the caller's protocol.
+ */
+export function refuseCompression(name: string | null | undefined, prefix: string): ConnectError | undefined {
+  if (name === null || name === undefined || name === "identity" || name === fastGzip.name) return undefined;
+  const accepted = { [`${prefix.replace("content-", "")}accept-encoding`]: fastGzip.name };
+  return new ConnectError("the compression is not supported; gzip is", Code.Unimplemented, accepted);
+}

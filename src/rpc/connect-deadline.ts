@@ -18,6 +18,26 @@ const grpcUnitsMs: Readonly<Record<string, number>> = {
   n: 0.000_001,
 };
 
+/** What a caller over Connect asks for, as its header says it. */
+export interface AskedDeadline {
+  readonly timeoutMs: number;
+  /** Whether the caller asked for any. */
+  readonly isAsked: boolean;
+  /** Whether it is not to be understood; then it is the default. */
+  readonly isMalformed: boolean;
+}
+
+/** The deadline of a call over Connect, from the value of `connect-timeout-ms`. One that is too long is cut. */
+export function readDeadline(
+  asked: string | readonly string[] | undefined,
+  { defaultMs, maxMs }: Required<DeadlinePolicy>,
+): AskedDeadline {
+  if (asked === undefined) return { timeoutMs: defaultMs, isAsked: false, isMalformed: false };
+  const askedMs = parseTimeout(asked.toString(), false);
+  const timeoutMs = Math.min(askedMs ?? defaultMs, maxMs);
+  return { timeoutMs, isAsked: true, isMalformed: askedMs === undefined };
+}
+
 /**
  * Sets a call's deadline in its headers, where Connect reads it, and returns it in milliseconds. A caller that asks for
  * too much gets what it can have; Connect's own limit would refuse its call. A malformed deadline is left for Connect.

@@ -40,6 +40,16 @@ const refusalCodes: ReadonlySet<Code> = new Set([
 /** What a context is aborted with when the caller is gone, or its deadline has passed; nothing of it is sent. */
 const endCodes: ReadonlySet<Code> = new Set([Code.Canceled, Code.Aborted, Code.DeadlineExceeded]);
 
+/** The caller's own time was too short for its own request. */
+export function deadlinePassed(): SluiceError {
+  return new SluiceError("DEADLINE_EXCEEDED", "the deadline passed before the request had come");
+}
+
+/** The time that a caller without a deadline of its own has for its request is over. */
+export function noRequestWithin(timeoutMs: number): SluiceError {
+  return new SluiceError("STREAM_IDLE", `no request within ${timeoutMs / 1000} s`);
+}
+
 /** Runs a check of ours where Connect reads a request; what it throws is told as Connect's own errors are. */
 export function toUnread<T>(check: () => T): T {
   try {

@@ -1,5 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { ConnectRouter, ConnectRouterOptions, HandlerContext } from "@connectrpc/connect";
+import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError, createConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandlerFn } from "@connectrpc/connect/protocol";
 import { EventService } from "../../gen/sluice/v1/event_service_pb.ts";
@@ -7,10 +7,9 @@ import type { Access } from "../domain/access.ts";
 import type { ServingStatus } from "../domain/ports.ts";
 import { callerByKey } from "./call-key.ts";
 import { callOf, failCall, nameOfCode } from "./connect-call.ts";
-import { fastGzip } from "./connect-compression.ts";
 import { endSignal } from "./connect-end.ts";
-import { jsonOptions } from "./connect-json.ts";
 import { addEventMethods } from "./connect-methods.ts";
+import { commonOptions, jsonWriteMaxBytes, protoWriteMaxBytes } from "./connect-options.ts";
 import { toEndError, translateRefusals } from "./connect-refusal.ts";
 import { jsonForm, wireForm } from "./event-form.ts";
 import type { EventHandlers } from "./event-service.ts";
@@ -34,20 +33,6 @@ export interface ConnectRoute {
   readonly proto: UniversalHandlerFn;
   readonly json: UniversalHandlerFn;
 }
-
-/** gRPC clients refuse messages over 4 MiB; a page ends at 3. */
-const protoWriteMaxBytes = 4 << 20;
-
-/** JSON writes some characters in six bytes, so a page can grow a lot. */
-const jsonWriteMaxBytes = 32 << 20;
-
-const commonOptions: ConnectRouterOptions = {
-  acceptCompression: [fastGzip],
-  compressMinBytes: 4096,
-  readMaxBytes: 64 * 1024,
-  binaryOptions: { readUnknownFields: false },
-  jsonOptions,
-};
 
 /** The routes of EventService, health and reflection, by path. */
 export function createRoutes(

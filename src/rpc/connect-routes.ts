@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
+import { type ConnectError, createContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { CallLog } from "../call-log.ts";
@@ -9,12 +9,13 @@ import { SluiceError } from "../domain/errors.ts";
 import { checkMessages, limitTime, readPieces } from "./connect-body.ts";
 import type { ConnectCall } from "./connect-call.ts";
 import { callKey, failCall, recordCall } from "./connect-call.ts";
-import { fastGzip } from "./connect-compression.ts";
+import { refuseCompression } from "./connect-compression.ts";
 import { setDeadline } from "./connect-deadline.ts";
 import { hasEvents, messageBytesMaxOf } from "./connect-methods.ts";
-import { isSocketError, toUnread } from "./connect-refusal.ts";
+import { deadlinePassed, isSocketError, noRequestWithin, toUnread } from "./connect-refusal.ts";
 import type { ConnectRoute, ConnectRouterDeps } from "./connect-router.ts";
 import { createRoutes, createUnknownRoute } from "./connect-router.ts";
+import { createUnaryCalls } from "./connect-unary.ts";
 import { checkEncodedEventCount } from "./event-count.ts";
 import { guardTails } from "./guard-tails.ts";
 import { createOpenCallLimit } from "./open-call-limit.ts";
@@ -59,6 +60,8 @@ export function createConnectRoutes(deps: ConnectRoutesDeps): ConnectRoutes {
   const handlers = guardTails(deps.handlers, limits.tails);
   const routes = createRoutes({ ...deps, handlers }, createOpenCallLimit(limits.openCalls));
   const unknown = createUnknownRoute();
+  const deadlines = { defaultMs: limits.deadlineDefaultMs, maxMs: limits.deadlineMaxMs };
+  const unary = createUnaryCalls({ ...deps, handlers, deadlines });
   const services = new Set([...routes.keys()].map((path) => path.split("/")[1]));
 
   async function answer(
@@ -68,10 +71,10 @@ export function createConnectRoutes(deps: ConnectRoutesDeps): ConnectRoutes {
     { route, call, isGrpc, isEnveloped, isJson }: IncomingCall,
   ): Promise<UniversalServerResponse> {
     const isStream = route.kind === "client_streaming" || route.kind === "bidi_streaming";
-    const policy = route.kind === "unary" ? { defaultMs: limits.deadlineDefaultMs, maxMs: limits.deadlineMaxMs } : {};
+    const policy = route.kind === "unary" ? deadlines : {};
     const isAsked = universal.header.has(isGrpc ? "grpc-timeout" : "connect-timeout-ms");
     const timeoutMs = setDeadline(universal.header, isGrpc, policy) ?? limits.deadlineDefaultMs;
-    const expire = () => failCall(call, isAsked ? deadlinePassed() : noRequest(timeoutMs));
+    const expire = () => failCall(call, isAsked ? deadlinePassed() : noRequestWithin(timeoutMs));
     const received = readAskedFor(request, response, isEnveloped);
     const isCounted = !isJson && hasEvents(route.method) && (isEnveloped || !universal.header.has("content-encoding"));
     const pieces = isCounted ? checkMessages(received, isEnveloped, checkCount) : received;
@@ -80,11 +83,14 @@ export function createConnectRoutes(deps: ConnectRoutesDeps): ConnectRoutes {
   }
 
   return {
-    accepts: ({ url, headers }) =>
-      services.has(/^(?:https?:\/\/[^/]*)?\/([\w.]+)\//i.exec(url ?? "")?.[1]) ||
+    accepts: ({ url = "", headers }) =>
+      routes.has(url) ||
+      services.has(/^(?:https?:\/\/[^/]*)?\/([\w.]+)\//i.exec(url)?.[1]) ||
       (headers["content-type"] ?? "").startsWith("application/grpc"),
 
     async handle(request, response) {
+      const endpoint = unary.find(request);
+      if (endpoint !== undefined) return unary.handle(endpoint, request, response);
       const { promise: closed, resolve: close } = Promise.withResolvers<void>();
       response.once("close", close);
       response.on("error", () => {});
@@ -140,15 +146,6 @@ export function createConnectRoutes(deps: ConnectRoutesDeps): ConnectRoutes {
   }
 }
 
-/** The caller's own time was too short for its own request. */
-function deadlinePassed(): SluiceError {
-  return new SluiceError("DEADLINE_EXCEEDED", "the deadline passed before the request had come");
-}
-
-function noRequest(timeoutMs: number): SluiceError {
-  return new SluiceError("STREAM_IDLE", `no request within ${timeoutMs / 1000} s`);
-}
-
 const checkCount = (message: Uint8Array) => toUnread(() => checkEncodedEventCount(message));
 
 /** The pieces of the body. Who waits to be asked for it (`Expect: 100-continue`) is asked when it is to be read. */
@@ -196,11 +193,7 @@ function refusalOf(
     : contentType.startsWith("application/connect+")
       ? "connect-content-"
       : "content-";
-  const encoding = isGet ? searchParams.get("compression") : header.get(`${prefix}encoding`);
-  if (encoding === null || encoding === "identity" || encoding === fastGzip.name) return undefined;
-  const text = "the compression is not supported; gzip is";
-  const accepted = { [`${prefix.replace("content-", "")}accept-encoding`]: fastGzip.name };
-  return new ConnectError(text, Code.Unimplemented, accepted);
+  return refuseCompression(isGet ? searchParams.get("compression") : header.get(`${prefix}encoding`), prefix);
 }
 
 /** Of either alphabet, padded or not. One character alone is no byte. */
