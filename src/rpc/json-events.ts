@@ -117,11 +117,12 @@ function nameOf(quoted: string): string {
   return quoted.includes("\\") ? JSON.parse(quoted) : quoted.slice(1, -1);
 }
 
-/** The index after a string that begins at an index. */
+/** The index after a string that begins at an index. Most of a message is strings, which V8 finds the ends of faster. */
 function endOfString(text: string, start: number): number {
-  for (let i = start + 1; i < text.length; i++) {
-    if (text[i] === "\\") i++;
-    else if (text[i] === '"') return i + 1;
+  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let escapes = end;
+    while (text[escapes - 1] === "\\" && escapes - 1 > start) escapes--;
+    if ((end - escapes) % 2 === 0) return end + 1;
   }
   return text.length;
 }
