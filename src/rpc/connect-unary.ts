@@ -6,7 +6,6 @@ import { contentTypeUnaryRegExp } from "@connectrpc/connect/protocol-connect";
 import type { CallLog } from "../call-log.ts";
 import type { Access } from "../domain/access.ts";
 import { SluiceError, toSluiceError } from "../domain/errors.ts";
-import type { Caller } from "../domain/project.ts";
 import type { AnswerHeaders } from "../quota-headers.ts";
 import { addQuotaHeaders, addRetryAfter } from "../quota-headers.ts";
 import { callerByKey } from "./call-key.ts";
@@ -18,6 +17,7 @@ import { readDeadline } from "./connect-deadline.ts";
 import { deadlinePassed, noRequestWithin, toReadError } from "./connect-refusal.ts";
 import { UnaryAnswer } from "./connect-unary-answer.ts";
 import { collectBody } from "./connect-unary-body.ts";
+import { UnaryCaller } from "./connect-unary-caller.ts";
 import { UnaryEnd } from "./connect-unary-end.ts";
 import type { UnaryEndpoint } from "./connect-unary-endpoint.ts";
 import { createUnaryEndpoints } from "./connect-unary-endpoint.ts";
@@ -53,7 +53,12 @@ export function createUnaryCalls({ handlers, access, callLog, deadlines }: Unary
   };
 
   /** Before anything of the body is read, so that whoever has no key, or one for other methods, is refused for nothing. */
-  function open({ desc }: UnaryEndpoint, call: ConnectCall, authorization: string | undefined, end: UnaryEnd): Caller {
+  function open(
+    { desc }: UnaryEndpoint,
+    call: ConnectCall,
+    authorization: string | undefined,
+    end: UnaryEnd,
+  ): UnaryCaller {
     const keyed = callerByKey({
       access,
       authorization,
@@ -64,18 +69,7 @@ export function createUnaryCalls({ handlers, access, callLog, deadlines }: Unary
     });
     if (call.refusal !== undefined) throw call.refusal;
     if (end.expired !== undefined) throw end.expired;
-    return {
-      project: keyed.project,
-      get environments() {
-        return keyed.environments;
-      },
-      entrance: call.entrance,
-      get signal() {
-        return end.signal;
-      },
-      remainingMs: () => end.remainingMs(),
-      recheckKey: keyed.recheckKey,
-    };
+    return new UnaryCaller(keyed, end);
   }
 
   return {
