@@ -98,8 +98,7 @@ export function createUnaryCalls({ handlers, access, callLog, deadlines }: Unary
         if (isMalformed) throw new SluiceError("MALFORMED", "the deadline is malformed");
         // Who waits to be asked for the body is asked now that it is to be read.
         if (headers.expect?.toLowerCase() === "100-continue") response.writeContinue();
-        const late = isAsked ? deadlinePassed : () => noRequestWithin(timeoutMs);
-        const body = await receive(request, endpoint.bytesMax, end, late);
+        const body = await receive(request, endpoint.bytesMax, end, isAsked ? deadlinePassed : noRequestWithin);
         const plain = decoder === null ? body : await decoder.decompress(body, endpoint.bytesMax);
         const message = endpoint.read(plain);
         call.isHandled = true;
@@ -154,9 +153,14 @@ type Negotiated = Pick<ReturnType<typeof compressionNegotiate>, "request" | "res
 
 const nothingCompressed: Negotiated = { request: null, response: null };
 
-function receive(request: Request, bytesMax: number, end: UnaryEnd, late: () => SluiceError): Promise<Uint8Array> {
+function receive(
+  request: Request,
+  bytesMax: number,
+  end: UnaryEnd,
+  toLate: (timeoutMs: number) => SluiceError,
+): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    end.onDeadline = () => reject(late());
+    end.rejectAtDeadline(reject, toLate);
     collectBody(request, bytesMax, resolve, reject);
   });
 }
@@ -167,7 +171,7 @@ function receive(request: Request, bytesMax: number, end: UnaryEnd, late: () => 
  */
 function handleInTime<T>(handle: () => Promise<T>, end: UnaryEnd): Promise<T> {
   return new Promise((resolve, reject) => {
-    end.onDeadline = (error) => void setImmediate(reject, error);
+    end.rejectAtDeadline(reject);
     handle().then(resolve, reject);
   });
 }
