@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { setDeadline } from "../../src/rpc/connect-deadline.ts";
+import { readDeadline, setDeadline } from "../../src/rpc/connect-deadline.ts";
 
 const policy = { defaultMs: 10_000, maxMs: 300_000 };
 
@@ -38,5 +38,19 @@ describe("setDeadline", () => {
     setDeadline(headers, isGrpc, {});
 
     expect(headers.get(name)).toBe(header);
+  });
+});
+
+describe("readDeadline", () => {
+  it.each([
+    [undefined, { timeoutMs: 10_000, isAsked: false, isMalformed: false }],
+    ["2000", { timeoutMs: 2000, isAsked: true, isMalformed: false }],
+    ["0", { timeoutMs: 0, isAsked: true, isMalformed: false }],
+    ["9999999999", { timeoutMs: 300_000, isAsked: true, isMalformed: false }],
+    ["99999999999", { timeoutMs: 10_000, isAsked: true, isMalformed: true }],
+    ["-1", { timeoutMs: 10_000, isAsked: true, isMalformed: true }],
+    ["", { timeoutMs: 10_000, isAsked: true, isMalformed: true }],
+  ])("makes of %s what Connect would", (asked, deadline) => {
+    expect(readDeadline(asked, policy)).toEqual(deadline);
   });
 });
