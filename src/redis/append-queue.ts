@@ -97,12 +97,14 @@ export function createAppendQueue({ sender, places, budget, reachability, limits
     if (isLimited) for (const { submission } of parts) busySequences.add(submission.sequence);
     const isAtomic = parts.some(({ submission }) => submission.isAtomic);
     chunksInFlight.add(parts);
-    const watching = new AbortController();
+    let watching: AbortController | undefined;
+    const watch = () => {
+      watching = new AbortController();
+      return AbortSignal.any([givenUp.signal, watchCallers(parts, watching.signal)]);
+    };
     try {
       const chunk = { project, events: parts.flatMap(toChunkEvents), isAtomic };
-      const reply = await sender.send(chunk, () =>
-        AbortSignal.any([givenUp.signal, watchCallers(parts, watching.signal)]),
-      );
+      const reply = await sender.send(chunk, watch);
       let next = 0;
       for (const part of parts) {
         part.submission.settle(part, reply, next);
@@ -112,7 +114,7 @@ export function createAppendQueue({ sender, places, budget, reachability, limits
       const error = thrown instanceof SluiceError ? thrown : toWriteError(thrown);
       for (const { submission, start, end } of parts) submission.fail(start, end, error);
     } finally {
-      watching.abort();
+      watching?.abort();
       chunksInFlight.delete(parts);
       if (isLimited) for (const { submission } of parts) busySequences.delete(submission.sequence);
     }
