@@ -12,7 +12,7 @@ export interface RangeConnection {
    * Sends commands that only read, and resolves with their replies, in order; with undefined when there is no connection,
    * or it is lost before the replies: ask another way. Rejects with an error reply of Redis, and when none comes in time.
    */
-  send(commands: readonly (readonly (string | number)[])[]): Promise<readonly RespReply[] | undefined>;
+  send(commands: Commands): Promise<readonly RespReply[] | undefined>;
   close(): void;
 }
 
@@ -21,6 +21,9 @@ const replyMs = 2000;
 
 /** How long to wait after a connection failed until the next is tried. */
 const pauseMs = 500;
+
+/** Each a list of its name and arguments. */
+type Commands = readonly (readonly (string | number)[])[];
 
 interface Pending {
   readonly count: number;
@@ -44,7 +47,9 @@ export function createRangeConnection(target: RedisTarget): RangeConnection {
     const one = dial(target);
     socket = one;
     const pending: Pending[] = [];
-    sendOn = (commands) => write(one, pending, commands);
+    const write = createJoinedWrites(one);
+    const ask = (commands: Commands) => waitFor(one, pending, commands.length, () => write(commands));
+    sendOn = ask;
     const parser = createRespParser((reply) => take(pending, reply));
     one.setNoDelay(true).unref();
     one.on("data", (piece: Buffer) => {
@@ -64,7 +69,7 @@ export function createRangeConnection(target: RedisTarget): RangeConnection {
         resolve(undefined);
       }
     });
-    write(one, pending, greetingOf(target)).then(
+    ask(greetingOf(target)).then(
       (replies) => {
         isReady = replies !== undefined;
       },
@@ -100,18 +105,36 @@ function greetingOf({ username, password, db }: RedisTarget): (string | number)[
   ];
 }
 
-function write(
+/**
+ * Writes what calls ask for in one turn of the event loop at once: a write by itself wakes Redis for each of them, and is a
+ * quarter of a page.
+ */
+function createJoinedWrites(socket: Socket): (commands: Commands) => void {
+  let unsent = "";
+  return (commands) => {
+    if (unsent === "") {
+      process.nextTick(() => {
+        socket.write(unsent);
+        unsent = "";
+      });
+    }
+    for (const command of commands) unsent += encode(command);
+  };
+}
+
+function waitFor(
   socket: Socket,
   pending: Pending[],
-  commands: readonly (readonly (string | number)[])[],
+  count: number,
+  write: () => void,
 ): Promise<readonly RespReply[] | undefined> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       reject(new Error("Command timed out"));
       socket.destroy();
     }, replyMs);
-    pending.push({ count: commands.length, replies: [], timer, resolve, reject });
-    socket.write(commands.map(encode).join(""));
+    pending.push({ count, replies: [], timer, resolve, reject });
+    write();
   });
 }
 

@@ -1,6 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { once } from "node:events";
+import { type AddressInfo, connect } from "node:net";
+import { createServer } from "node:tls";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { createRangeConnection, type RangeConnection } from "../../src/redis/range-connection.ts";
 import type { RedisTarget } from "../../src/redis/redis-address.ts";
+import { createTestCa } from "../support/certificates.ts";
 import { useRedis } from "../support/use-redis.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -31,6 +35,21 @@ describe("createRangeConnection", () => {
 
     expect(replies.map((reply) => (Array.isArray(reply?.[0]) ? reply[0].length : reply))).toEqual([300, 1, 1, 7]);
     expect(replies.map((reply) => String(reply?.[1]))).toEqual(counts.map((count) => `é${count}`));
+  });
+
+  it("reads the same over TLS, in pieces of its own", async () => {
+    const ca = createTestCa();
+    const server = createServer(ca.issue(), (socket) => socket.pipe(connect(redis.socketPath)).pipe(socket));
+    onTestFinished(() => void server.close());
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    using ranges = await openRanges({ host: "127.0.0.1", port, tls: { ca: ca.cert } });
+    const texts = [10, 300_000, 0, 70_000, 64 << 10].map((length, i) => `${i}`.repeat(length));
+
+    const replies = await Promise.all(texts.map((text) => ranges.send([["ECHO", text]])));
+
+    expect(replies.map((reply) => String(reply?.[0]) === texts.shift())).not.toContain(false);
   });
 
   it("rejects with what Redis finds wrong, and goes on", async () => {
