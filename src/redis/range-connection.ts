@@ -1,5 +1,6 @@
-import { connect as connectPlain, type Socket } from "node:net";
+import { connect as connectPlain, type OnReadOpts, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { createReceiveMemory } from "./receive-memory.ts";
 import type { RedisTarget } from "./redis-address.ts";
 import { createRespParser, type RespReply } from "./resp-parser.ts";
 
@@ -44,21 +45,25 @@ export function createRangeConnection(target: RedisTarget): RangeConnection {
   function open(): void {
     if (socket !== undefined || isClosed || performance.now() - triedAtMs < pauseMs) return;
     triedAtMs = performance.now();
-    const one = dial(target);
+    const memory = createReceiveMemory();
+    const parser = createRespParser((reply) => take(pending, reply));
+    const one = dial(target, {
+      buffer: () => memory.next(),
+      callback(count) {
+        try {
+          parser.push(memory.take(count));
+        } catch {
+          one.destroy();
+        }
+        return true;
+      },
+    });
     socket = one;
     const pending: Pending[] = [];
     const write = createJoinedWrites(one);
     const ask = (commands: Commands) => waitFor(one, pending, commands.length, () => write(commands));
     sendOn = ask;
-    const parser = createRespParser((reply) => take(pending, reply));
     one.setNoDelay(true).unref();
-    one.on("data", (piece: Buffer) => {
-      try {
-        parser.push(piece);
-      } catch {
-        one.destroy();
-      }
-    });
     // What went wrong is told by the connections that the rest goes through.
     one.on("error", () => {});
     one.on("close", () => {
@@ -90,9 +95,10 @@ export function createRangeConnection(target: RedisTarget): RangeConnection {
   };
 }
 
-function dial({ path, host = "localhost", port = 6379, tls }: RedisTarget): Socket {
-  if (path !== undefined) return connectPlain(path);
-  return tls === undefined ? connectPlain({ host, port }) : connectTls({ ...tls, host, port });
+function dial({ path, host = "localhost", port = 6379, tls }: RedisTarget, onread: OnReadOpts): Socket {
+  if (path !== undefined) return connectPlain({ path, onread });
+  const options = { host, port, onread };
+  return tls === undefined ? connectPlain(options) : connectTls({ ...tls, ...options });
 }
 
 /** What to say first. The last answer tells that Redis has loaded its data. */

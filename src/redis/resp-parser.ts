@@ -85,8 +85,15 @@ export function createRespParser(onReply: (reply: RespReply) => void): RespParse
 
   return {
     push(piece) {
-      data = offset === data.length ? piece : Buffer.concat([data.subarray(offset), piece]);
-      offset = 0;
+      if (offset === data.length) {
+        data = piece;
+        offset = 0;
+      } else if (isNext(data, piece)) {
+        data = Buffer.from(data.buffer, data.byteOffset, data.length + piece.length);
+      } else {
+        data = Buffer.concat([data.subarray(offset), piece]);
+        offset = 0;
+      }
       for (;;) {
         const item = readItem();
         if (item === incomplete) return;
@@ -112,6 +119,11 @@ export function createRespParser(onReply: (reply: RespReply) => void): RespParse
       }
     },
   };
+}
+
+/** Whether a piece lies behind another in memory: then they are one, without a copy. */
+function isNext(piece: Buffer, next: Buffer): boolean {
+  return piece.buffer === next.buffer && piece.byteOffset + piece.length === next.byteOffset;
 }
 
 function isOpen(item: RespReply | Open): item is Open {

@@ -43,7 +43,9 @@ describe("createRespParser", () => {
           pieces.push(bytes.subarray(at, at + length));
           at += length;
         }
+        // Side by side in memory, and each in its own.
         expect(parse(pieces)).toEqual(given);
+        expect(parse(pieces.map((piece) => Buffer.from(new Uint8Array(piece).buffer)))).toEqual(given);
       }),
     );
   });
