@@ -119,7 +119,8 @@ function createJoinedWrites(socket: Socket): (commands: Commands) => void {
   let unsent = "";
   return (commands) => {
     if (unsent === "") {
-      process.nextTick(() => {
+      // Not sooner: calls that are received together begin one after the other.
+      setImmediate(() => {
         socket.write(unsent);
         unsent = "";
       });
