@@ -119,7 +119,9 @@ export function createEventLog({
       const append = options.isAtomic ? appendAtomically : appendEach;
       pendingCount++;
       return append(project, entrance, events, options).finally(() => {
-        if (--pendingCount === 0) drained?.resolve();
+        if (--pendingCount > 0) return;
+        drained?.resolve();
+        drained = undefined;
       });
     },
     holdRoom(project, bytes) {
@@ -154,7 +156,6 @@ export function createEventLog({
       while (pendingCount > 0) {
         drained ??= Promise.withResolvers();
         await drained.promise;
-        drained = undefined;
       }
     },
     giveUp() {

@@ -25,8 +25,9 @@ export interface GrpcCallDeps {
 }
 
 /**
- * One call of a method: its key is checked before anything is read, it ends once, and the call log is told of it. The
- * transport tells it that its stream is closed.
+ * One call of a method: its key is checked before anything is read, it ends once, and the call log is told of it. A unary
+ * call has ended when its answer is handed to HTTP/2, whether its caller takes it or not. The transport tells it that its
+ * stream is closed.
  */
 export class GrpcCall {
   readonly #method: ServedGrpcMethod;

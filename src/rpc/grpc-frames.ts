@@ -6,6 +6,9 @@ export interface GrpcFrame {
 }
 
 const headBytes = 5;
+
+/** Smaller pieces are put together: each costs a hundred bytes, and a message may come in pieces of one. */
+const smallBytes = 4096;
 const nothing: Buffer = Buffer.alloc(0);
 
 /**
@@ -57,9 +60,14 @@ export class FrameReader {
   }
 
   #keepRest(): undefined {
-    const rest = this.#chunk.subarray(this.#offset);
-    if (rest.length > 0) this.#parts.push(rest);
+    let rest = this.#chunk.subarray(this.#offset);
     this.#partBytes += rest.length;
+    // As in a binary counter: a byte is copied a dozen times at most.
+    for (let last = this.#parts.at(-1); last !== undefined && isJoined(last, rest); last = this.#parts.at(-1)) {
+      rest = Buffer.concat([last, rest]);
+      this.#parts.pop();
+    }
+    if (rest.length > 0) this.#parts.push(rest);
     this.#chunk = nothing;
     this.#offset = 0;
   }
@@ -74,4 +82,8 @@ export class FrameReader {
     }
     return this.#chunk[this.#offset + at] ?? 0;
   }
+}
+
+function isJoined(last: Buffer, rest: Buffer): boolean {
+  return rest.length > 0 && last.length < smallBytes && last.length <= rest.length;
 }

@@ -19,6 +19,7 @@ import {
   TrackManyResponseSchema,
 } from "../../gen/sluice/v1/event_service_pb.ts";
 import { SluiceError } from "../domain/errors.ts";
+import { callLimits } from "../domain/event.ts";
 import type { Caller } from "../domain/project.ts";
 import { encodeTrackResponse } from "./encode-track-response.ts";
 import { checkEncodedEventCount } from "./event-count.ts";
@@ -124,13 +125,12 @@ function nameOf({ name, localName, parent }: DescMethod): { name: string; localN
 
 /** Of several events in a TrackRequest the decoder takes the last. */
 function readEvent(bytes: Uint8Array): Uint8Array {
-  const events = readEventFields(bytes);
-  if (events?.length === 1 && events[0] !== undefined) return events[0];
-  return decode<WireTrackRequest>(track?.input, bytes).event;
+  const [event] = readEventFields(bytes, 1) ?? [];
+  return event ?? decode<WireTrackRequest>(track?.input, bytes).event;
 }
 
 function decodeEvents(desc: DescMessage | undefined, bytes: Uint8Array): WireTrackManyRequest {
-  const events = readEventFields(bytes);
+  const events = readEventFields(bytes, callLimits.messageEvents);
   if (events !== undefined) return { events };
   checkEncodedEventCount(bytes);
   return decode(desc, bytes);

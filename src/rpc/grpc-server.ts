@@ -167,14 +167,16 @@ function createStreamHandler({ methods, sessions, stallMs, ...deps }: StreamHand
       },
     });
     const isGrpc = headers["content-type"]?.startsWith("application/grpc") ?? false;
-    if (isGrpc && method !== undefined) {
+    const isPost = headers[":method"] === constants.HTTP2_METHOD_POST;
+    if (isGrpc && isPost && method !== undefined) {
       call = new GrpcCall(method, messages, deps);
       void call.run(headers);
       return;
     }
     deps.callLog.record({ method: method?.name ?? "unknown", entrance: "grpc", code: "UNIMPLEMENTED", durationMs: 0 });
-    if (isGrpc) messages.end({ code: rpcCodes.UNIMPLEMENTED, message: `there is no method ${path}` });
-    else messages.refuse(constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE);
+    if (!isPost) messages.refuse(constants.HTTP_STATUS_METHOD_NOT_ALLOWED);
+    else if (!isGrpc) messages.refuse(constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE);
+    else messages.end({ code: rpcCodes.UNIMPLEMENTED, message: `there is no method ${path.slice(0, 200)}` });
   };
 }
 

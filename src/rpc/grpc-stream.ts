@@ -56,6 +56,11 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
     this.#frames = new FrameReader(options.messageBytesMax);
     this.#encoding = String(headers["grpc-encoding"] ?? "identity");
     stream.on("error", ignore);
+    stream.once("aborted", () => {
+      this.fail(new SluiceError("CALL_ENDED", "the caller cancelled, or its deadline passed"));
+      // Not yet: it may be our own reset, which has to go out.
+      setImmediate(() => stream.destroy());
+    });
     stream.once("close", () => {
       options.onClose();
       // Node's wrapper of a stream outlives scavenges, and with it all that hangs on it: 1.5 KB a call, 12 µs of collecting.
@@ -117,7 +122,7 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
     this.#stream.respond(responseHeaders, { waitForTrailers: true });
     this.#stream.once("wantTrailers", sendOk);
     this.#stream.end(toFrame(message));
-    if (!this.#isRequestOver) this.#stream.once("wantTrailers", closeSoon);
+    if (!this.#isRequestOver) closeSoon.call(this.#stream);
   }
 
   /** Ends the call; what was sent before goes out first. Only the first end counts. */
@@ -125,11 +130,11 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
     if (this.#isEnded || this.#isClosed()) return;
     this.#isEnded = true;
     const trailers: OutgoingHttpHeaders = { "grpc-status": code };
-    if (message !== undefined) trailers["grpc-message"] = encodeURI(message.toWellFormed());
+    if (message !== undefined) trailers["grpc-message"] = encodeURI(message.slice(0, messageLengthMax).toWellFormed());
     if (details !== undefined) trailers["grpc-status-details-bin"] = Buffer.from(details).toString("base64");
     if (this.#stream.headersSent) {
       this.#stream.once("wantTrailers", () => this.#stream.sendTrailers(trailers));
-      if (!this.#isRequestOver) this.#stream.once("wantTrailers", closeSoon);
+      if (!this.#isRequestOver) closeSoon.call(this.#stream);
       this.#stream.end();
     } else {
       this.#stream.respond({ ...responseHeaders, ...trailers }, { endStream: true });
@@ -139,6 +144,7 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
 
   /** Refuses what is no gRPC, by a status of HTTP. */
   refuse(httpStatus: number): void {
+    if (this.#isEnded || this.#isClosed()) return;
     this.#isEnded = true;
     this.#stream.respond({ ":status": httpStatus }, { endStream: true });
     closeSoon.call(this.#stream);
@@ -240,8 +246,12 @@ function closeSoon(this: ServerHttp2Stream): void {
   const end = () => {
     if (this.destroyed) return;
     const { localClose, remoteClose } = this.state;
-    if (remoteClose === 1) return;
-    if (localClose === 1) this.close(constants.NGHTTP2_NO_ERROR);
+    // Node keeps a stream, and tells nobody that it is closed, until all that came has been read.
+    if (this.closed) this.destroy();
+    else if (localClose === 1) {
+      if (remoteClose !== 1) this.close(constants.NGHTTP2_NO_ERROR);
+      setImmediate(end);
+    }
     // A reset would take along what has not been sent. Nothing tells when it has, so that one has to look again.
     else setTimeout(end, resetRetryMs).unref();
   };
@@ -249,6 +259,9 @@ function closeSoon(this: ServerHttp2Stream): void {
 }
 
 const resetRetryMs = 500;
+
+/** Of the text of an end, in UTF-16 units, each of which may take 9 bytes; peers cap headers, and so does Node. */
+const messageLengthMax = 500;
 
 function toRead(value: Uint8Array): Read {
   return { done: false, value };
