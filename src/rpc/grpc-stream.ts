@@ -109,9 +109,16 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
     return new Promise((resolve) => {
       if (this.#isClosed()) return;
       if (!this.#stream.headersSent) this.#stream.respond(responseHeaders, { waitForTrailers: true });
-      this.#stream.write(toFrame(message), (error) => {
+      const isTaken = (error?: Error | null) => {
         if (!error) resolve();
-      });
+      };
+      if (message.length < copiedBytesMax) this.#stream.write(toFrame(message), isTaken);
+      else {
+        this.#stream.cork();
+        this.#stream.write(toHead(message));
+        this.#stream.write(message, isTaken);
+        this.#stream.uncork();
+      }
     });
   }
 
@@ -121,7 +128,12 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
     this.#isEnded = true;
     this.#stream.respond(responseHeaders, { waitForTrailers: true });
     this.#stream.once("wantTrailers", sendOk);
-    this.#stream.end(toFrame(message));
+    if (message.length < copiedBytesMax) this.#stream.end(toFrame(message));
+    else {
+      this.#stream.cork();
+      this.#stream.write(toHead(message));
+      this.#stream.end(message);
+    }
     if (!this.#isRequestOver) closeSoon.call(this.#stream);
   }
 
@@ -267,12 +279,18 @@ function toRead(value: Uint8Array): Read {
   return { done: false, value };
 }
 
+/** Two writes cost more than to copy a message that is smaller than that. */
+const copiedBytesMax = 16_384;
+
 function toFrame(message: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(5 + message.length);
-  frame[0] = 0;
-  frame.writeUInt32BE(message.length, 1);
-  frame.set(message, 5);
-  return frame;
+  return Buffer.concat([toHead(message), message]);
+}
+
+function toHead({ length }: Uint8Array): Buffer {
+  const head = Buffer.allocUnsafe(5);
+  head[0] = 0;
+  head.writeUInt32BE(length, 1);
+  return head;
 }
 
 function tooLarge(bytesMax: number): SluiceError {
