@@ -4,11 +4,11 @@ import { createNewestRanges, createOldestRanges } from "./floors/raw-ranges.ts";
 import { createBatchContender } from "./support/batch-contender.ts";
 import { type BenchContext, benchProject } from "./support/bench-context.ts";
 import { type Contender, compare } from "./support/compare.ts";
-import { createBytesClient } from "./support/grpc-client.ts";
 import { encodeListRequest, readPage } from "./support/list-page.ts";
 import { atLeast, type Row, toRateRow } from "./support/row.ts";
 import { runCallers } from "./support/run-callers.ts";
 import { keyOf } from "./support/subject.ts";
+import { createUnaryClient } from "./support/unary-client.ts";
 
 const { events: stream } = projectKeys(benchProject);
 
@@ -47,7 +47,7 @@ async function benchPages(
 ): Promise<Row[]> {
   await storeEvents(context);
   const { subject, redis, roundMs } = context;
-  const client = createBytesClient(subject.grpcAddress, keyOf(benchProject));
+  const client = await createUnaryClient(subject.grpcAddress, keyOf(benchProject));
   const ours: Contender = {
     name: "Sluice",
     server: subject.server,

@@ -1,9 +1,9 @@
-import { createBytesClient } from "./support/grpc-client.ts";
 import { quantile } from "./support/quantile.ts";
 import { atMost, type MeasuredRow } from "./support/row.ts";
 import type { Subject } from "./support/subject.ts";
 import { createSupply } from "./support/supply.ts";
 import { takeTrackRequest } from "./support/track-request.ts";
+import { createUnaryClient } from "./support/unary-client.ts";
 
 const rounds = 5;
 /** Calls are due in bursts, as timers are no finer: that is harder than an even pace. */
@@ -19,7 +19,7 @@ export async function measurePace(
   perSecond: number,
   roundMs: number,
 ): Promise<MeasuredRow[]> {
-  const client = createBytesClient(grpcAddress, key);
+  const client = await createUnaryClient(grpcAddress, key);
   const requests = createSupply(takeTrackRequest);
   const samples: { p50: number; p99: number }[] = [];
   try {

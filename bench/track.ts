@@ -23,17 +23,17 @@ export async function benchTrack({ subject, redis, commands, roundMs }: BenchCon
   const postgres = sortOut([await startPostgresInserts(1, connections)]);
   const verifyOurs = await createStoredCheck(commands, projectKeys(benchProject).events);
   const verifyAfternoon = await createStoredCheck(commands, "afternoon:events");
-  const ours = createTrackContender(
+  const ours = await createTrackContender(
     { name: "Sluice", server: subject.server, address: subject.grpcAddress, redis, verify: verifyOurs },
     key,
     callers,
   );
-  const floor = createTrackContender(
+  const floor = await createTrackContender(
     { name: "an empty grpc-js handler", server: empty, address: empty.address },
     key,
     callers,
   );
-  const service = createTrackContender(
+  const service = await createTrackContender(
     { name: "the afternoon service", server: afternoon, address: afternoon.address, redis, verify: verifyAfternoon },
     key,
     callers,

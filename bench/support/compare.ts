@@ -55,21 +55,23 @@ export interface Work {
 }
 
 const rounds = 5;
+/** Until the code of all sides is compiled, which takes a server some seconds. */
+const warmRounds = 3;
 
 /**
- * Runs all by turns, so that a noisy machine disturbs them alike; the first run of each warms up, and does not count.
+ * Runs all by turns, so that a noisy machine disturbs them alike; the first runs of each warm up, and do not count.
  * Resolves with one comparison for each baseline. Rejects when one of them did not do what it counted.
  */
 export async function compare({ work, unit, ours, baselines }: Work, roundMs: number): Promise<Comparison[]> {
   const sides = [ours, ...baselines].map((contender) => ({ contender, samples: [] as Figures[], done: 0 }));
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = 1 - warmRounds; round <= rounds; round++) {
     for (const side of sides) {
       const { figures, done } = await measure(side.contender, roundMs);
       side.done += done;
       if (round > 0) side.samples.push(figures);
     }
     const rates = sides.map(({ samples }) => Math.round(samples.at(-1)?.perSecond ?? 0)).join(" against ");
-    process.stderr.write(`${work}: ${round === 0 ? "warm" : `round ${round} of ${rounds}: ${rates} ${unit}/s`}\n`);
+    process.stderr.write(`${work}: ${round <= 0 ? "warm" : `round ${round} of ${rounds}: ${rates} ${unit}/s`}\n`);
   }
   for (const { contender, done } of sides) await contender.verify?.(done);
   const [first, ...others] = sides;

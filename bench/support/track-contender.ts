@@ -1,9 +1,9 @@
 import type { Contender } from "./compare.ts";
-import { createBytesClient } from "./grpc-client.ts";
 import type { MeasuredProcess } from "./process.ts";
 import { runCallers } from "./run-callers.ts";
 import { createSupply } from "./supply.ts";
 import { takeTrackRequest } from "./track-request.ts";
+import { createUnaryClient } from "./unary-client.ts";
 
 /** A gRPC server that takes Track. */
 export interface TrackServer extends Pick<Contender, "name" | "redis" | "verify"> {
@@ -12,12 +12,12 @@ export interface TrackServer extends Pick<Contender, "name" | "redis" | "verify"
 }
 
 /** Calls Track of a server, with an event a call, and with so many callers at a time. */
-export function createTrackContender(
+export async function createTrackContender(
   { address, ...rest }: TrackServer,
   key: string,
   callers: number,
-): Contender & { close(): void } {
-  const client = createBytesClient(address, key);
+): Promise<Contender & { close(): void }> {
+  const client = await createUnaryClient(address, key);
   const requests = createSupply(takeTrackRequest);
   return {
     ...rest,
