@@ -27,6 +27,14 @@ export interface GrpcEnd {
 
 type Read = IteratorResult<Uint8Array, undefined>;
 
+const held = Symbol("the call of a stream");
+
+/**
+ * A stream, and its call until it is closed: Node's wrapper of a stream outlives scavenges, and with it all that hangs on
+ * it, which was 1.5 KB a call, 12 µs of collecting.
+ */
+type HeldStream = ServerHttp2Stream & { [held]?: GrpcStream | undefined };
+
 /** Who waits for a message. */
 interface Reader {
   resolve(read: Read): void;
@@ -40,7 +48,7 @@ interface Reader {
  * Nothing is read before it is asked for, and a message only when the one before it was taken.
  */
 export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> {
-  readonly #stream: ServerHttp2Stream;
+  readonly #stream: HeldStream;
   readonly #options: GrpcStreamOptions;
   readonly #frames: FrameReader;
   readonly #encoding: string;
@@ -55,24 +63,13 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
     this.#options = options;
     this.#frames = new FrameReader(options.messageBytesMax);
     this.#encoding = String(headers["grpc-encoding"] ?? "identity");
+    this.#stream[held] = this;
     stream.on("error", ignore);
-    stream.once("aborted", () => {
-      this.fail(new SluiceError("CALL_ENDED", "the caller cancelled, or its deadline passed"));
-      // Not yet: it may be our own reset, which has to go out.
-      setImmediate(() => stream.destroy());
-    });
-    stream.once("close", () => {
-      options.onClose();
-      // Node's wrapper of a stream outlives scavenges, and with it all that hangs on it: 1.5 KB a call, 12 µs of collecting.
-      stream.removeAllListeners();
-      stream.on("error", ignore);
-    });
+    stream.on("aborted", onAborted);
+    stream.on("close", onClose);
     // A status would wait behind the answer that is not taken.
     stream.setTimeout(options.stallMs);
-    stream.on("timeout", () => {
-      if (stream.writableLength > 0) stream.close(constants.NGHTTP2_CANCEL);
-      else stream.setTimeout(options.stallMs);
-    });
+    stream.on("timeout", onTimeout);
   }
 
   [Symbol.asyncIterator](): this {
@@ -178,15 +175,8 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
       return;
     }
     this.#isReading = true;
-    this.#stream.on("data", (chunk: Buffer) => {
-      this.#frames.push(chunk);
-      this.#deliver();
-      if (this.#reader === undefined) this.#stream.pause();
-    });
-    this.#stream.once("end", () => {
-      this.#isRequestOver = true;
-      this.#deliver();
-    });
+    this.#stream.on("data", onData);
+    this.#stream.on("end", onEnd);
   }
 
   /** Gives the reader what it waits for, if it is there. */
@@ -213,6 +203,31 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
     if (frame === undefined) reader.resolve({ done: true, value: undefined });
     else if (!frame.isCompressed) reader.resolve(toRead(frame.bytes));
     else this.#decompress(frame.bytes).then((bytes) => reader.resolve(toRead(bytes)), reader.reject);
+  }
+
+  /** For the stream's own listeners: what came of the request. */
+  receive(chunk: Buffer): void {
+    this.#frames.push(chunk);
+    this.#deliver();
+    if (this.#reader === undefined) this.#stream.pause();
+  }
+
+  /** For the stream's own listeners: the request is over. */
+  endRequest(): void {
+    this.#isRequestOver = true;
+    this.#deliver();
+  }
+
+  /** For the stream's own listeners: nothing was read or taken for so long. */
+  timeOut(): void {
+    if (this.#stream.writableLength > 0) this.#stream.close(constants.NGHTTP2_CANCEL);
+    else this.#stream.setTimeout(this.#options.stallMs);
+  }
+
+  /** For the stream's own listeners: the stream is gone. */
+  close(): void {
+    this.#stream[held] = undefined;
+    this.#options.onClose();
   }
 
   async #decompress(bytes: Buffer): Promise<Buffer> {
@@ -245,9 +260,31 @@ const responseHeaders: OutgoingHttpHeaders = {
 };
 const okTrailers: OutgoingHttpHeaders = { "grpc-status": 0 };
 
-// One function each for all streams.
+// Listeners, one function each for all streams.
 
 function ignore(): void {}
+
+function onData(this: HeldStream, chunk: Buffer): void {
+  this[held]?.receive(chunk);
+}
+
+function onEnd(this: HeldStream): void {
+  this[held]?.endRequest();
+}
+
+function onTimeout(this: HeldStream): void {
+  this[held]?.timeOut();
+}
+
+function onClose(this: HeldStream): void {
+  this[held]?.close();
+}
+
+function onAborted(this: HeldStream): void {
+  this[held]?.fail(new SluiceError("CALL_ENDED", "the caller cancelled, or its deadline passed"));
+  // Not yet: it may be our own reset, which has to go out.
+  setImmediate(() => this.destroy());
+}
 
 function sendOk(this: ServerHttp2Stream): void {
   this.sendTrailers(okTrailers);
@@ -283,14 +320,23 @@ function toRead(value: Uint8Array): Read {
 const copiedBytesMax = 16_384;
 
 function toFrame(message: Uint8Array): Buffer {
-  return Buffer.concat([toHead(message), message]);
+  const frame = Buffer.allocUnsafe(messageHeadBytes + message.length);
+  writeHead(frame, message.length);
+  frame.set(message, messageHeadBytes);
+  return frame;
 }
 
 function toHead({ length }: Uint8Array): Buffer {
-  const head = Buffer.allocUnsafe(5);
-  head[0] = 0;
-  head.writeUInt32BE(length, 1);
-  return head;
+  return writeHead(Buffer.allocUnsafe(messageHeadBytes), length);
+}
+
+const messageHeadBytes = 5;
+
+/** Of a message that is not compressed. */
+function writeHead(target: Buffer, length: number): Buffer {
+  target[0] = 0;
+  target.writeUInt32BE(length, 1);
+  return target;
 }
 
 function tooLarge(bytesMax: number): SluiceError {
