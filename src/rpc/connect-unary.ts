@@ -16,7 +16,7 @@ import type { DeadlinePolicy } from "./connect-deadline.ts";
 import { readDeadline } from "./connect-deadline.ts";
 import { deadlinePassed, noRequestWithin, toReadError } from "./connect-refusal.ts";
 import { UnaryAnswer } from "./connect-unary-answer.ts";
-import { collectBody } from "./connect-unary-body.ts";
+import { checkAnnounced, collectBody } from "./connect-unary-body.ts";
 import { UnaryCaller } from "./connect-unary-caller.ts";
 import { UnaryEnd } from "./connect-unary-end.ts";
 import type { UnaryEndpoint } from "./connect-unary-endpoint.ts";
@@ -96,11 +96,14 @@ export function createUnaryCalls({ handlers, access, callLog, deadlines }: Unary
       try {
         const caller = open(endpoint, call, headers.authorization, end);
         if (isMalformed) throw new SluiceError("MALFORMED", "the deadline is malformed");
+        checkAnnounced(request, endpoint.bytesMax);
         // Who waits to be asked for the body is asked now that it is to be read.
         if (headers.expect?.toLowerCase() === "100-continue") response.writeContinue();
         const body = await receive(request, endpoint.bytesMax, end, isAsked ? deadlinePassed : noRequestWithin);
         const plain = decoder === null ? body : await decoder.decompress(body, endpoint.bytesMax);
         const message = endpoint.read(plain);
+        // Perhaps while it was decompressed.
+        if (end.expired !== undefined) throw end.expired;
         call.isHandled = true;
         const answered = await handleInTime(() => endpoint.handle(caller, message), end);
         addQuotaHeaders(answer, answered.quotas);
@@ -160,8 +163,12 @@ function receive(
   toLate: (timeoutMs: number) => SluiceError,
 ): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    end.rejectAtDeadline(reject, toLate);
-    collectBody(request, bytesMax, resolve, reject);
+    const drop = collectBody(request, bytesMax, resolve, reject);
+    const rejectLate = (error: SluiceError) => {
+      drop();
+      reject(error);
+    };
+    end.rejectAtDeadline(rejectLate, toLate);
   });
 }
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, request as sendRequest } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { collectBody } from "../../src/rpc/connect-unary-body.ts";
+import { checkAnnounced, collectBody } from "../../src/rpc/connect-unary-body.ts";
 import { useCrashWatch } from "../support/use-crash-watch.ts";
 
 useCrashWatch();
@@ -18,7 +18,10 @@ beforeAll(() => once(server.listen(0, "127.0.0.1"), "listening"));
 afterAll(() => server.close());
 
 const collect = (request: IncomingMessage) =>
-  new Promise<Uint8Array>((resolve, reject) => collectBody(request, bytesMax, resolve, reject));
+  new Promise<Uint8Array>((resolve, reject) => {
+    checkAnnounced(request, bytesMax);
+    collectBody(request, bytesMax, resolve, reject);
+  });
 
 /** Sends a body in chunks of a size, one after the other. */
 async function send(body: Buffer, chunkBytes: number): Promise<Buffer> {
