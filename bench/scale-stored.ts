@@ -1,6 +1,6 @@
 import type { Redis } from "ioredis";
 import { sendBatches } from "./support/batch-streams.ts";
-import { type Contender, compare } from "./support/compare.ts";
+import { type Contender, compare, runCount } from "./support/compare.ts";
 import { tinyDataSet } from "./support/data-sets.ts";
 import { createBytesClient } from "./support/grpc-client.ts";
 import { loadEvents } from "./support/load-events.ts";
@@ -15,8 +15,8 @@ const eventsPerMessage = 100;
 const roundMs = 500;
 const loadMaxMs = 420_000;
 
-/** One for each round and the warm run: after a round they have more than a few events. */
-const few = Array.from({ length: 6 }, (_, i) => tinyDataSet(`few-${i}`, 10_000));
+/** One for each run: after it they have more than a few events. */
+const few = Array.from({ length: runCount }, (_, i) => tinyDataSet(`few-${i}`, 10_000));
 const many = [tinyDataSet("many-1m", 1_000_000), tinyDataSet("many-10m", 10_000_000)];
 
 /** The projects that are filled. */

@@ -58,6 +58,9 @@ const rounds = 5;
 /** Until the code of all sides is compiled, which takes a server some seconds. */
 const warmRounds = 3;
 
+/** How often each side runs. */
+export const runCount = warmRounds + rounds;
+
 /**
  * Runs all by turns, so that a noisy machine disturbs them alike; the first runs of each warm up, and do not count.
  * Resolves with one comparison for each baseline. Rejects when one of them did not do what it counted.
