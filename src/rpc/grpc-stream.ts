@@ -1,10 +1,9 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
-import { promisify } from "node:util";
-import { gunzip, inflate } from "node:zlib";
 import { SluiceError } from "../domain/errors.ts";
+import { closeSoon } from "./grpc-close.ts";
+import { decompressMessage, messageTooLarge } from "./grpc-decompress.ts";
 import { FrameReader, type GrpcFrame } from "./grpc-frames.ts";
-import { GrpcRefusal } from "./grpc-refusal.ts";
 
 export interface GrpcStreamOptions {
   readonly messageBytesMax: number;
@@ -131,7 +130,7 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
       this.#stream.write(toHead(message));
       this.#stream.end(message);
     }
-    if (!this.#isRequestOver) closeSoon.call(this.#stream);
+    if (!this.#isRequestOver) closeSoon(this.#stream);
   }
 
   /** Ends the call; what was sent before goes out first. Only the first end counts. */
@@ -143,11 +142,11 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
     if (details !== undefined) trailers["grpc-status-details-bin"] = Buffer.from(details).toString("base64");
     if (this.#stream.headersSent) {
       this.#stream.once("wantTrailers", () => this.#stream.sendTrailers(trailers));
-      if (!this.#isRequestOver) closeSoon.call(this.#stream);
+      if (!this.#isRequestOver) closeSoon(this.#stream);
       this.#stream.end();
     } else {
       this.#stream.respond({ ...responseHeaders, ...trailers }, { endStream: true });
-      if (!this.#isRequestOver) closeSoon.call(this.#stream);
+      if (!this.#isRequestOver) closeSoon(this.#stream);
     }
   }
 
@@ -156,7 +155,7 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
     if (this.#isEnded || this.#isClosed()) return;
     this.#isEnded = true;
     this.#stream.respond({ ":status": httpStatus }, { endStream: true });
-    closeSoon.call(this.#stream);
+    closeSoon(this.#stream);
   }
 
   #isClosed(): boolean {
@@ -191,7 +190,7 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
     try {
       frame = this.#frames.take();
     } catch {
-      this.fail(tooLarge(this.#options.messageBytesMax));
+      this.fail(messageTooLarge(this.#options.messageBytesMax));
       return;
     }
     if (frame === undefined && !this.#isRequestOver) return;
@@ -202,7 +201,15 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
     this.#reader = undefined;
     if (frame === undefined) reader.resolve({ done: true, value: undefined });
     else if (!frame.isCompressed) reader.resolve(toRead(frame.bytes));
-    else this.#decompress(frame.bytes).then((bytes) => reader.resolve(toRead(bytes)), reader.reject);
+    else {
+      const { messageBytesMax, mayCompress } = this.#options;
+      const encoding =
+        mayCompress || this.#encoding === "identity" ? this.#encoding : `${this.#encoding}, without a key`;
+      decompressMessage(frame.bytes, encoding, messageBytesMax).then(
+        (bytes) => reader.resolve(toRead(bytes)),
+        reader.reject,
+      );
+    }
   }
 
   /** For the stream's own listeners: what came of the request. */
@@ -229,29 +236,7 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
     this.#stream[held] = undefined;
     this.#options.onClose();
   }
-
-  async #decompress(bytes: Buffer): Promise<Buffer> {
-    const encoding = this.#encoding;
-    if (encoding === "identity") return bytes;
-    const decompress = this.#options.mayCompress ? decompressors.get(encoding) : undefined;
-    if (decompress === undefined) {
-      throw new GrpcRefusal("UNIMPLEMENTED", `messages may not be compressed by ${encoding} here`);
-    }
-    const { messageBytesMax } = this.#options;
-    try {
-      return await decompress(bytes, { maxOutputLength: messageBytesMax });
-    } catch (cause) {
-      if (cause instanceof RangeError) throw tooLarge(messageBytesMax);
-      throw new SluiceError("MALFORMED", "the message cannot be decompressed", { cause });
-    }
-  }
 }
-
-const decompressors: ReadonlyMap<string, (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>> =
-  new Map([
-    ["gzip", promisify(gunzip)],
-    ["deflate", promisify(inflate)],
-  ]);
 
 const responseHeaders: OutgoingHttpHeaders = {
   ":status": constants.HTTP_STATUS_OK,
@@ -290,25 +275,6 @@ function sendOk(this: ServerHttp2Stream): void {
   this.sendTrailers(okTrailers);
 }
 
-/** Nobody reads the rest of a request that has its answer, but its sender could go on for ever. */
-function closeSoon(this: ServerHttp2Stream): void {
-  const end = () => {
-    if (this.destroyed) return;
-    const { localClose, remoteClose } = this.state;
-    // Node keeps a stream, and tells nobody that it is closed, until all that came has been read.
-    if (this.closed) this.destroy();
-    else if (localClose === 1) {
-      if (remoteClose !== 1) this.close(constants.NGHTTP2_NO_ERROR);
-      setImmediate(end);
-    }
-    // A reset would take along what has not been sent. Nothing tells when it has, so that one has to look again.
-    else setTimeout(end, resetRetryMs).unref();
-  };
-  setImmediate(() => setImmediate(end));
-}
-
-const resetRetryMs = 500;
-
 /** Of the text of an end, in UTF-16 units, each of which may take 9 bytes; peers cap headers, and so does Node. */
 const messageLengthMax = 500;
 
@@ -337,8 +303,4 @@ function writeHead(target: Buffer, length: number): Buffer {
   target[0] = 0;
   target.writeUInt32BE(length, 1);
   return target;
-}
-
-function tooLarge(bytesMax: number): SluiceError {
-  return new SluiceError("TOO_LARGE", `the message is larger than ${bytesMax} bytes`);
 }
