@@ -103,7 +103,7 @@ export function createAppendEvents(redis: Redis, segmentEvents = segmentEventsDe
 
 /** The script alone, for those who have the arguments ready. */
 export function loadAppendScript(redis: Redis): Script {
-  return loadScript(redis, "append-events", 7);
+  return loadScript(redis, "append-events", 7, ["id-buckets"]);
 }
 
 /** What to call the script with for a chunk. One without events only tells what the rate limits have left. */

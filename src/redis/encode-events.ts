@@ -10,9 +10,12 @@ import { idHashBytes } from "./id-hash.ts";
  */
 
 const payloadHashBytes = 8;
-const headBytes = 1 + idHashBytes + payloadHashBytes;
+/** The first digits of the id's hash, in hex: what buckets are named after. */
+const digitCount = 6;
+const headBytes = 1 + digitCount + idHashBytes + payloadHashBytes;
 const lengthsBytes = 1 + 4;
 
+const digits = "0123456789abcdef";
 const idAssigned = "1".charCodeAt(0);
 const idGiven = "0".charCodeAt(0);
 
@@ -26,8 +29,10 @@ export function encodeEvents(events: readonly CameIn[]): Buffer {
     const event = events[i]?.event;
     if (event === undefined) return;
     encoded[at] = event.isIdAssigned ? idAssigned : idGiven;
-    writeHash(encoded, at + 1, event.id, idHashBytes);
-    writeHash(encoded, at + 1 + idHashBytes, event.bytes, payloadHashBytes);
+    const idHashAt = at + 1 + digitCount;
+    writeHash(encoded, idHashAt, event.id, idHashBytes);
+    writeDigits(encoded, at + 1, idHashAt);
+    writeHash(encoded, idHashAt + idHashBytes, event.bytes, payloadHashBytes);
     encoded[at + headBytes] = extra.length;
     at += headBytes + 1;
     encoded.set(extra, at);
@@ -41,6 +46,13 @@ export function encodeEvents(events: readonly CameIn[]): Buffer {
 /** As a string, because that is three times faster than asking for a Buffer: 0.25 µs for an id. */
 function writeHash(target: Buffer, offset: number, input: string | Uint8Array, length: number): void {
   target.write(hash("sha256", input, "binary"), offset, length, "latin1");
+}
+
+function writeDigits(target: Buffer, offset: number, hashOffset: number): void {
+  for (let digit = 0; digit < digitCount; digit++) {
+    const byte = target[hashOffset + (digit >> 1)] ?? 0;
+    target[offset + digit] = digits.charCodeAt(digit % 2 === 0 ? byte >> 4 : byte & 15);
+  }
 }
 
 interface CameIn {

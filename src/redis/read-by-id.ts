@@ -10,7 +10,7 @@ import { loadScript } from "./scripts.ts";
 export type ReadById = (project: Project, id: string) => Promise<StoredEvent | undefined>;
 
 export function createReadById(redis: Redis): ReadById {
-  const script = loadScript(redis, "read-by-id", 3);
+  const script = loadScript(redis, "read-by-id", 3, ["id-buckets"]);
   return async ({ name }, id) => {
     const keys = projectKeys(name);
     const reply = await script([keys.events, keys.meta, keys.ids], [hashId(id)]);

@@ -6,10 +6,11 @@ export type Script = (keys: readonly string[], args: readonly (string | number |
 
 /**
  * Makes `lua/<name>.lua` callable. ioredis sends the text once a connection and its hash from then on. Strings in the
- * reply are Buffers. Without `keyCount`, each call may have another number of keys.
+ * reply are Buffers. Without `keyCount`, each call may have another number of keys. The scripts named in `before` are put
+ * before it: what several have in common.
  */
-export function loadScript(redis: Redis, name: string, keyCount?: number): Script {
-  const lua = readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), "utf8");
+export function loadScript(redis: Redis, name: string, keyCount?: number, before: readonly string[] = []): Script {
+  const lua = [...before, name].map(readLua).join("\n");
   redis.defineCommand(name, { lua, ...(keyCount !== undefined && { numberOfKeys: keyCount }) });
   const command: unknown = Reflect.get(redis, `${name}Buffer`);
   if (typeof command !== "function") throw new TypeError(`ioredis did not define ${name}`);
@@ -18,4 +19,8 @@ export function loadScript(redis: Redis, name: string, keyCount?: number): Scrip
     const reply: unknown = await command.call(redis, ...counted, ...args);
     return reply;
   };
+}
+
+function readLua(name: string): string {
+  return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), "utf8");
 }

@@ -106,7 +106,7 @@ describe("EventLog.append", () => {
     await writeConnection.acl("SETUSER", "default", "+pexpire");
 
     expect(endsOf(results)).toEqual(["OUTCOME_UNKNOWN", "OUTCOME_UNKNOWN"]);
-    expect(await log.count(project)).toBe(1);
+    expect(await log.count(project)).toBe(2);
     expect(endsOf(await log.append(project, "grpc", [eventToAppend("a")]))).toEqual(["accepted"]);
   });
 

@@ -1,10 +1,10 @@
 -- Appends a chunk of events to a project's stream, each id once, a token of every rate limit for each event added.
 --   KEYS[1]  stream of events
---   KEYS[2]  meta hash {epoch, generation, began_ms, window_ms, older, indexes, segment, segment_count, segments_version}:
---            the generation that ids are added to, when it began, the window that it began with, and those before it
---            that are still looked at: 'number:until_ms …'; the index plan; the base and the events of the segment that
+--   KEYS[2]  meta hash {epoch, generation, began_ms, window_ms, id_border, id_count, older, indexes, segment, segment_count,
+--            segments_version}: the generation that ids are added to, when it began, the window that it began with, its
+--            border and ids, and those before it that are still looked at: 'number:until_ms:border …'; the index plan; the base and the events of the segment that
 --            is added to, no base when another is to begin; a number that changes with the segments
---   KEYS[3]  prefix of the hashes that remember ids, all in the same slot
+--   KEYS[3]  prefix of the buckets of ids (id-buckets.lua), all in the same slot
 --   KEYS[4]  quotas hash {clock_us, ahead_us, and for each rate limit, under its period in µs, when its bucket is full}
 --   KEYS[5]  the last reply to this sender in this of its slots: {number of the call, reply}
 --   KEYS[6]  segments hash {base: ids of the indexes that hold all of its events}; what it is about is in keys.ts
@@ -22,8 +22,8 @@
 --   ARGV[11] how many events a segment has; the last chunk may exceed it
 --   ARGV[12] the terms of the events by bucket; for each bucket: ordinal of its index (1), name of its bucket (2), how many
 --            terms follow (2), and of each of these: ordinal of the event (2), fingerprint (3)
---   ARGV[13] the events; for each: '1' if its id is new for certain (1), hash of its id (12), hash of its payload (8),
---            what the server adds, behind its length (1), its bytes, behind their length (4)
+--   ARGV[13] the events; for each: '1' if its id is new for certain (1), the first 6 hex digits of the next, hash of its id (12),
+--            hash of its payload (8), what the server adds, behind its length (1), its bytes, behind their length (4)
 --   returns  {epoch, stream id of the first event added or '', outcomes, positions, refills}
 --            outcomes: one character for each event: a added, its seq one above that of the one added before;
 --            d known with this payload; c known with another payload; t no token left; f no room in the project;
@@ -41,7 +41,7 @@ local events, meta, ids, quotas, slot, segments, index = unpack(KEYS)
 local number, is_again, is_atomic = tonumber(ARGV[1]), ARGV[2] == '1', ARGV[3] == '1'
 local window_ms, events_max, count = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[8])
 local plan, index_ids, segment_max, terms = ARGV[9], ARGV[10], tonumber(ARGV[11]), ARGV[12]
-local given, given_format = ARGV[13], '>c1c2c10c8Bc0I4c0'
+local given, given_format = ARGV[13], '>c1c6c12c8Bc0I4c0'
 
 -- A call may come twice: sent again because its reply was lost, and late, out of some buffer on the way.
 local told = call('GET', slot)
@@ -60,25 +60,28 @@ local now_ms = math.floor(now_us / 1000)
 -- generation, as the hashes of this one expire too early for it; a shorter one waits for the next. So servers that differ
 -- about the window begin two generations in the longer one, and not one in each call.
 local known = call('HMGET', meta, 'epoch', 'generation', 'began_ms', 'window_ms', 'older',
-  'indexes', 'segment', 'segment_count')
+  'indexes', 'segment', 'segment_count', 'id_border', 'id_count')
 if count > 0 and known[6] and known[6] ~= plan then return redis.error_reply('INDEXES ' .. known[6]) end
 local generation, began_ms = tonumber(known[2]) or 0, tonumber(known[3]) or now_ms
 local generation_ms, older = tonumber(known[4]) or window_ms, known[5] or ''
-local is_meta_changed = not known[3]
-if now_ms - began_ms >= generation_ms or window_ms > generation_ms then
-  older = older .. format(' %.0f:%.0f', generation, began_ms + 2 * generation_ms)
+local border, id_count = known[9], tonumber(known[10]) or 0
+local is_begun = known[3]
+if is_begun and (now_ms - began_ms >= generation_ms or window_ms > generation_ms or not border) then
+  older = older .. format(' %.0f:%.0f', generation, began_ms + 2 * generation_ms) .. (border and ':' .. border or '')
   generation, began_ms, generation_ms = generation + 1, now_ms, window_ms
-  is_meta_changed = true
-elseif now_ms < began_ms then
+  border, id_count, is_begun = '', 0, false
+end
+local is_meta_changed = not is_begun
+if now_ms < began_ms then
   -- The clock was set back: the generation goes on, and gets no longer than a window from now.
   began_ms, is_meta_changed = now_ms, true
 end
-local current = ids .. ':' .. generation .. ':'
+local current = open_generation(ids, generation, border or '')
 local before, still = {}, {}
-for one, until_ms in string.gmatch(older, '(%d+):(%d+)') do
+for one, until_ms, colon, its_border in string.gmatch(older, '(%d+):(%d+)(:?)(%x*)') do
   if tonumber(until_ms) > now_ms then
-    before[#before + 1] = ids .. ':' .. one .. ':'
-    still[#still + 1] = one .. ':' .. until_ms
+    before[#before + 1] = open_generation(ids, one, colon == ':' and its_border or nil)
+    still[#still + 1] = one .. ':' .. until_ms .. colon .. its_border
   end
 end
 local ttl_ms = 2 * generation_ms + 60000
@@ -125,9 +128,9 @@ if events_max > 0 then
   if room < addable then addable, refusal = room, 'f' end
 end
 
-local function find_before(bucket, field)
+local function find_before(digits, id_hash)
   for i = #before, 1, -1 do
-    local record = call('HGET', before[i] .. bucket, field)
+    local record = find_id(before[i], digits, id_hash)
     if record then return record end
   end
 end
@@ -150,9 +153,9 @@ end
 if is_atomic then
   local at, new, is_stopped = 1, 0, false
   for i = 1, count do
-    local is_new, bucket, field, payload, _, _, behind = unpack_bytes(given_format, given, at)
+    local is_new, digits, id_hash, payload, _, _, behind = unpack_bytes(given_format, given, at)
     at = behind
-    local record = is_new ~= '1' and (call('HGET', current .. bucket, field) or find_before(bucket, field))
+    local record = is_new ~= '1' and (find_id(current, digits, id_hash) or find_before(digits, id_hash))
     if not record then
       new = new + 1
       outcomes[i] = new > addable and refusal or 'w'
@@ -167,17 +170,17 @@ end
 
 local at = 1
 for i = 1, count do
-  local is_new, bucket, field, payload, extra, bytes, behind = unpack_bytes(given_format, given, at)
+  local is_new, digits, id_hash, payload, extra, bytes, behind = unpack_bytes(given_format, given, at)
   at = behind
-  local key = current .. bucket
+  local key = bucket_of(current, digits)
   local record, is_remembered
   if is_new ~= '1' then
-    record = find_before(bucket, field)
+    record = find_before(digits, id_hash)
     if not record and seq and added < addable then
       -- One command that looks for it and remembers it. Its event is sure to follow: this script has written before.
-      is_remembered = call('HSETNX', key, field, to_record(payload, seq + 1)) == 1
+      is_remembered = call('HSETNX', key, id_hash, to_record(payload, seq + 1)) == 1
     end
-    if not record and not is_remembered then record = call('HGET', key, field) end
+    if not record and not is_remembered then record = call('HGET', key, id_hash) end
   end
   if record then
     tell_known(i, record, payload)
@@ -193,8 +196,7 @@ for i = 1, count do
       ms_text, seq_text = string.match(first, '^(%d+)-(%d+)$')
       next_id, ms_packed, seq = ms_text .. '-*', pack_bytes('>I6', tonumber(ms_text)), tonumber(seq_text)
     end
-    if not is_remembered then call('HSET', key, field, to_record(payload, seq)) end
-    if call('HLEN', key) == 1 then call('PEXPIRE', key, ttl_ms) end
+    if not is_remembered then call('HSET', key, id_hash, to_record(payload, seq)) end
     outcomes[i] = 'a'
     seqs[i] = seq
     added = added + 1
@@ -203,9 +205,15 @@ end
 
 local epoch = known[1] or ARGV[7]
 if not known[1] and (added > 0 or #positions > 0) then call('HSET', meta, 'epoch', epoch) end
-if added > 0 and is_meta_changed then
-  call('HSET', meta, 'generation', generation, 'began_ms', format('%.0f', began_ms),
-    'window_ms', format('%.0f', generation_ms), 'older', table.concat(still, ' '))
+if added > 0 then
+  if is_meta_changed then
+    call('HSET', meta, 'generation', generation, 'began_ms', format('%.0f', began_ms),
+      'window_ms', format('%.0f', generation_ms), 'older', table.concat(still, ' '))
+  end
+  if not is_begun then call('PEXPIRE', current.prefix, ttl_ms) end
+  id_count = id_count + added
+  add_buckets(current, id_count, ttl_ms)
+  call('HSET', meta, 'id_border', current.border, 'id_count', id_count)
 end
 
 -- Indexes. The events of a call have one ms, and are in one segment. The records of a bucket are in the order of the events.
