@@ -3,8 +3,8 @@ import type { Redis } from "ioredis";
 import type { EventLog } from "../domain/ports.ts";
 import type { Project } from "../domain/project.ts";
 import { createAppendAtomically } from "./append-atomically.ts";
-import type { AppendEvents } from "./append-events.ts";
-import { createAppendEvents, encodeAppendCall, segmentEventsDefault } from "./append-events.ts";
+import { encodeAppendCall, segmentEventsDefault } from "./append-events.ts";
+import { type AppendLane, createAppendLane } from "./append-lane.ts";
 import type { AppendQueue, AppendQueueLimits } from "./append-queue.ts";
 import { createAppendQueue } from "./append-queue.ts";
 import { createChunkPlaces } from "./chunk-places.ts";
@@ -15,14 +15,12 @@ import { createLiveEvents } from "./live-events.ts";
 import type { QueueBudget } from "./queue-budget.ts";
 import { createQueueBudget } from "./queue-budget.ts";
 import type { RangeConnection } from "./range-connection.ts";
-import type { Reachability } from "./reachability.ts";
-import { createReachability } from "./reachability.ts";
 import { createReadEvents } from "./read-events.ts";
 import { toReadError } from "./storage-error.ts";
 
 export interface EventLogOptions {
-  /** For scripts that append: made by createWriteConnection. */
-  readonly writeConnection: Redis;
+  /** For scripts that append, shared out among the projects: made by createWriteConnection. One at least. */
+  readonly writeConnections: readonly [Redis, ...Redis[]];
   /** A slow read must not stand in front of an append: made by createReadConnection. */
   readonly readConnection: Redis;
   /** For the command that tails wait by: made by createBlockingConnection. */
@@ -65,45 +63,46 @@ export interface RedisEventLog extends EventLog {
   giveUp(): void;
 }
 
+interface ProjectQueue {
+  readonly queue: AppendQueue;
+  readonly budget: QueueBudget;
+  readonly lane: AppendLane;
+}
+
 /** The event log in Redis: appends by group commit, a queue for each project. */
 export function createEventLog({
-  writeConnection,
+  writeConnections,
   readConnection,
   blockingConnection,
   rangeConnection,
   limits: given,
 }: EventLogOptions): RedisEventLog {
   const limits = { ...limitDefaults, ...given };
-  const reachability = createReachability(writeConnection.status === "ready");
-  const appendEvents = reconnectOnSilence(
-    writeConnection,
-    reachability,
-    createAppendEvents(writeConnection, limits.segmentEvents),
-  );
+  const lanes = writeConnections.map((connection) => createAppendLane(connection, limits.segmentEvents));
   const reader = createReadEvents(readConnection, rangeConnection);
   const live = createLiveEvents({ blockingConnection, readConnection, read: reader.read });
   const judge = createJudge(reader.readEntry);
   const sender = randomBytes(6).toString("base64url");
   const places = createChunkPlaces(limits.totalChunksInFlight);
   const totalBudget = createQueueBudget(limits.queueBytes);
-  const queues = new Map<string, { queue: AppendQueue; budget: QueueBudget }>();
+  const queues = new Map<string, ProjectQueue>();
   let pendingCount = 0;
   let drained: PromiseWithResolvers<void> | undefined;
   let isGivenUp = false;
 
-  writeConnection.on("ready", () => reachability.set(true));
-  writeConnection.on("close", () => reachability.set(false));
-
-  function queueOf(project: Project) {
-    let entry = queues.get(project.name);
-    if (entry === undefined) {
-      const budget = createQueueBudget(limits.projectQueueBytes, totalBudget);
-      const { resolveWaitMs } = limits;
-      const chunkSender = createChunkSender({ appendEvents, reachability, sender, resolveWaitMs });
-      entry = { queue: createAppendQueue({ sender: chunkSender, places, budget, reachability, limits }), budget };
-      queues.set(project.name, entry);
-      if (isGivenUp) entry.queue.giveUp();
-    }
+  function queueOf(project: Project): ProjectQueue {
+    const known = queues.get(project.name);
+    if (known !== undefined) return known;
+    const lane = lanes[queues.size % lanes.length];
+    if (lane === undefined) throw new Error("there is no connection to append over");
+    const budget = createQueueBudget(limits.projectQueueBytes, totalBudget);
+    const { resolveWaitMs } = limits;
+    const chunkSender = createChunkSender({ ...lane, sender, resolveWaitMs });
+    const { reachability } = lane;
+    const queue = createAppendQueue({ sender: chunkSender, places, budget, reachability, limits });
+    const entry = { queue, budget, lane };
+    queues.set(project.name, entry);
+    if (isGivenUp) queue.giveUp();
     return entry;
   }
 
@@ -140,7 +139,7 @@ export function createEventLog({
       try {
         const tag = { sender, slot: "none", number: 0 };
         const call = encodeAppendCall({ project, events: [], isAtomic: false }, tag);
-        return (await appendEvents(call, false)).quotas;
+        return (await queueOf(project).lane.appendEvents(call, false)).quotas;
       } catch (thrown) {
         throw toReadError(thrown);
       }
@@ -162,25 +161,5 @@ export function createEventLog({
       isGivenUp = true;
       for (const { queue } of queues.values()) queue.giveUp();
     },
-  };
-}
-
-/**
- * A Redis that did not answer in time is given no more to do until it does: what it was never sent is certainly not
- * stored, and may be sent again.
- */
-function reconnectOnSilence(redis: Redis, reachability: Reachability, appendEvents: AppendEvents): AppendEvents {
-  return async (call, isAgain) => {
-    try {
-      return await appendEvents(call, isAgain);
-    } catch (error) {
-      const isSilent = error instanceof Error && error.message === "Command timed out";
-      // The others that are with it time out now too.
-      if (isSilent && reachability.isReachable()) {
-        reachability.set(false);
-        redis.disconnect(true);
-      }
-      throw error;
-    }
   };
 }

@@ -17,26 +17,35 @@ import { captureLog } from "./captured-log.ts";
 export interface OpenEventLog extends AsyncDisposable {
   readonly log: RedisEventLog;
   readonly writeConnection: Redis;
+  /** The first of them is `writeConnection`. */
+  readonly writeConnections: readonly Redis[];
   append(project: Project, events: readonly EventToAppend[], options?: AppendOptions): Promise<Appended>;
 }
 
-/** Opens the event log of the Redis at this address; it writes by way of another address if that is given. */
+/**
+ * Opens the event log of the Redis at this address; it writes by way of another address if that is given, and over so many
+ * connections.
+ */
 export async function openEventLog(
   address: string,
   limits: Partial<EventLogLimits> = {},
   writeAddress = address,
+  laneCount = 1,
 ): Promise<OpenEventLog> {
   const { logger } = captureLog();
   const writeConnection = createWriteConnection(writeAddress, logger);
+  const others = Array.from({ length: laneCount - 1 }, () => createWriteConnection(writeAddress, logger));
+  const writeConnections = [writeConnection, ...others] as const;
   const readConnection = createReadConnection(address, logger);
   const blockingConnection = createBlockingConnection(address, logger);
   const rangeConnection = createRangeConnection(parseRedisAddress(address));
-  const connections = [writeConnection, readConnection, blockingConnection];
+  const connections = [...writeConnections, readConnection, blockingConnection];
   await Promise.all(connections.map((connection) => waitUntilReady(connection, 5000)));
-  const log = createEventLog({ writeConnection, readConnection, blockingConnection, rangeConnection, limits });
+  const log = createEventLog({ writeConnections, readConnection, blockingConnection, rangeConnection, limits });
   return {
     log,
     writeConnection,
+    writeConnections,
     append: (project, events, options = {}) => log.append(project, "grpc", events, options),
     async [Symbol.asyncDispose]() {
       await log.drain();
