@@ -159,7 +159,11 @@ async function doHarm(
   const endAt = performance.now() + durationMs;
   const deadline = endAt + 20_000;
   const faults: FaultWindow[] = [];
-  for (let turn = 0; performance.now() < endAt || faults.length < scenario.faultsMin; turn++) {
+  // Whom a fault hits is chance: one more when none of them was stored.
+  const isEnough = () =>
+    faults.length >= scenario.faultsMin && tallyHit(history, faults).resolved >= (scenario.resolvedMin ?? 0);
+  for (let turn = 0; performance.now() < endAt || !isEnough(); turn++) {
+    if (faults.length >= scenario.faultsMin && performance.now() > deadline) break;
     if (performance.now() > deadline)
       throw new Error(`only ${faults.length} of ${scenario.faultsMin} faults took effect`);
     await sleep(random.between(...scenario.betweenMs), undefined, signal && { signal });
