@@ -32,16 +32,16 @@ export function toCursor(position: Position): string {
 /** Where the sequence stands in a cursor: all before it is the same for events of one millisecond. */
 export const cursorSeqOffset = cursorLength - 8;
 
+/** Writes a cursor, in ASCII. */
+export function writeCursor(target: Buffer, offset: number, { epoch, ms, seq }: Position): void {
+  target.write(prefixOf(epoch), offset, "latin1");
+  write48(target, offset + cursorSeqOffset - 8, ms);
+  write48(target, offset + cursorSeqOffset, seq);
+}
+
 /** Writes what a cursor ends with, in ASCII. */
 export function writeCursorSeq(target: Uint8Array, offset: number, seq: number): void {
-  let high = Math.floor(seq / 0x1000000);
-  let low = seq % 0x1000000;
-  for (let i = 3; i >= 0; i--) {
-    target[offset + i] = alphabetBytes[high & 63] ?? 0;
-    target[offset + 4 + i] = alphabetBytes[low & 63] ?? 0;
-    high >>>= 6;
-    low >>>= 6;
-  }
+  write48(target, offset, seq);
 }
 
 /** The position that a cursor stands for, or undefined when it is not a cursor. */
@@ -70,6 +70,17 @@ function prefixOf(epoch: string): string {
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 const alphabetBytes = new TextEncoder().encode(alphabet);
+
+function write48(target: Uint8Array, offset: number, value: number): void {
+  let high = Math.floor(value / 0x1000000);
+  let low = value % 0x1000000;
+  for (let i = 3; i >= 0; i--) {
+    target[offset + i] = alphabetBytes[high & 63] ?? 0;
+    target[offset + 4 + i] = alphabetBytes[low & 63] ?? 0;
+    high >>>= 6;
+    low >>>= 6;
+  }
+}
 
 /** 48 bits as 8 characters. By hand, because a page of 1,000 events needs 2,000 of these. */
 function encode48(value: number): string {

@@ -10,6 +10,7 @@ import type { Caller } from "../domain/project.ts";
 import { strictJsonOptions } from "./connect-json.ts";
 import type { EventForm } from "./event-form.ts";
 import type { Answered, EventHandlers } from "./event-service.ts";
+import { toTrackResponse } from "./track-response.ts";
 
 /** A method of EventService with one message in each direction, in one form. */
 export interface UnaryMethod {
@@ -27,7 +28,10 @@ export function unaryMethods(handlers: EventHandlers, form: EventForm): UnaryMet
     {
       desc: unary(track),
       options: form.eventOptions,
-      handle: (caller, request) => handlers.track(caller, form.readEvent(request)),
+      async handle(caller, request) {
+        const answer = await handlers.track(caller, form.readEvent(request));
+        return { message: toTrackResponse(answer), quotas: answer.quotas };
+      },
     },
     {
       desc: unary(trackMany),

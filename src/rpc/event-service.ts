@@ -7,7 +7,6 @@ import type {
   TailEventsRequest,
   TrackBatchResponse,
   TrackManyResponse,
-  TrackResponse,
 } from "../../gen/sluice/v1/event_service_pb.ts";
 import { Order } from "../../gen/sluice/v1/event_service_pb.ts";
 import { watchCallEnd } from "../domain/call-end.ts";
@@ -23,12 +22,12 @@ import type { StoredEvent } from "../domain/ports.ts";
 import type { Caller } from "../domain/project.ts";
 import type { Quota } from "../domain/quota.ts";
 import type { TailBatch, TailEvents } from "../domain/tail-events.ts";
-import type { Track } from "../domain/track.ts";
+import type { StoredAnswer, Track } from "../domain/track.ts";
 import { toFilterQuery } from "./filter-query.ts";
 import { toGetLimitsResponse } from "./limits-response.ts";
 import type { EventMethodName } from "./method-permissions.ts";
 import { toListRejectedEventsResponse } from "./rejected-response.ts";
-import { toTrackBatchResponse, toTrackManyResponse, toTrackResponse } from "./track-response.ts";
+import { toTrackBatchResponse, toTrackManyResponse } from "./track-response.ts";
 
 /** An answer, and what the project's rate limits have left, for transports that can say so beside it. */
 export interface Answered<T> {
@@ -43,7 +42,8 @@ export interface Answered<T> {
  * events as bytes or as messages, and sends what they return. They throw nothing but SluiceError.
  */
 export interface EventHandlers extends Record<EventMethodName, unknown> {
-  track(caller: Caller, event: OfferedEvent | undefined): Promise<Answered<TrackResponse>>;
+  /** What became of the event; each transport encodes it in the way that is cheapest there. */
+  track(caller: Caller, event: OfferedEvent | undefined): Promise<StoredAnswer>;
   trackMany(
     caller: Caller,
     events: readonly OfferedEvent[],
@@ -85,10 +85,8 @@ export function createEventHandlers({
   streamIdleMs = 60_000,
 }: EventHandlersDeps): EventHandlers {
   return {
-    async track(caller, event) {
-      if (event === undefined) throw eventMissing();
-      const answer = await track.track(caller, event);
-      return { message: toTrackResponse(answer), quotas: answer.quotas };
+    track(caller, event) {
+      return event === undefined ? Promise.reject(eventMissing()) : track.track(caller, event);
     },
 
     async trackMany(caller, events, options) {

@@ -21,7 +21,7 @@ import {
 import { SluiceError } from "../domain/errors.ts";
 import { callLimits } from "../domain/event.ts";
 import type { Caller } from "../domain/project.ts";
-import { encodeTrackResponse } from "./encode-track-response.ts";
+import { encodeTrackAnswer } from "./encode-track-answer.ts";
 import { checkEncodedEventCount } from "./event-count.ts";
 import type { EventHandlers } from "./event-service.ts";
 import type { EventMethodName } from "./method-permissions.ts";
@@ -53,8 +53,7 @@ export function createGrpcMethods(handlers: EventHandlers): GrpcMethod[] {
       kind: "unary",
       async run(caller, bytes) {
         const event = readEvent(bytes);
-        const { message } = await handlers.track(caller, event.length === 0 ? undefined : event);
-        return encodeTrackResponse(message);
+        return encodeTrackAnswer(await handlers.track(caller, event.length === 0 ? undefined : event));
       },
     },
     trackMany: {

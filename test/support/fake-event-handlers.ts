@@ -12,7 +12,6 @@ import {
   ListRejectedEventsResponseSchema,
   TrackBatchResponseSchema,
   TrackManyResponseSchema,
-  TrackResponseSchema,
 } from "../../gen/sluice/v1/event_service_pb.ts";
 import type { OfferedEvent } from "../../src/domain/event.ts";
 import type { EventPage } from "../../src/domain/list-events.ts";
@@ -106,7 +105,7 @@ export function fakeEventHandlers(): FakeEventHandlers {
     async track(caller, event) {
       note("track", caller, event === undefined ? [] : [event]);
       if (fake.isSilent) return new Promise(() => {});
-      return answered(create(TrackResponseSchema, { id: "a", cursor: "c" }));
+      return { outcome: { kind: "accepted", id: "a", position: storedEvent.position }, quotas: fake.quotas };
     },
     async trackMany(caller, events, { isAtomic }) {
       note("trackMany", caller, [...events], { isAtomic });

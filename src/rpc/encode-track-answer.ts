@@ -1,7 +1,9 @@
 import { toBinary } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Quota, TrackResponse } from "../../gen/sluice/v1/event_service_pb.ts";
 import { QuotaSchema } from "../../gen/sluice/v1/event_service_pb.ts";
+import { cursorLength, writeCursor } from "../domain/cursor.ts";
+import type { Quota } from "../domain/quota.ts";
+import type { StoredAnswer } from "../domain/track.ts";
+import { toQuotaField } from "./quota-message.ts";
 
 // Of sluice.v1.TrackResponse and google.protobuf.Timestamp.
 const idTag = 0x0a;
@@ -16,21 +18,24 @@ const nanosTag = 0x10;
 const timestampBytesMax = 15;
 
 /**
- * The encoding of an answer to Track, by hand: 0.5 µs instead of the library's 3. All calls of a chunk have the same quota,
- * which is encoded once.
+ * The encoding of the TrackResponse that stands for an answer, by hand and without a message: 0.6 µs instead of the
+ * library's 4, and 1.5 KB less to collect. All calls of a chunk have the same quota, which is encoded once.
  */
-export function encodeTrackResponse({ id, cursor, duplicate, receiveTime, quota }: TrackResponse): Buffer {
-  const quotaBytes = quota === undefined ? undefined : encodeQuota(quota);
-  const textBytesMax = 10 + 3 * id.length + cursor.length;
-  const response = Buffer.allocUnsafe(textBytesMax + 4 + timestampBytesMax + 3 + (quotaBytes?.length ?? 0));
+export function encodeTrackAnswer({ outcome: { kind, id, position }, quotas }: StoredAnswer): Buffer {
+  const quotaBytes = encodeQuota(quotas);
+  const sizeMax = 6 + 3 * id.length + 2 + cursorLength + 2 + 2 + timestampBytesMax + 3 + quotaBytes.length;
+  const response = Buffer.allocUnsafe(sizeMax);
   let offset = id === "" ? 0 : writeText(response, 0, idTag, id);
-  if (cursor !== "") offset = writeText(response, offset, cursorTag, cursor);
-  if (duplicate) {
+  response[offset] = cursorTag;
+  response[offset + 1] = cursorLength;
+  writeCursor(response, offset + 2, position);
+  offset += 2 + cursorLength;
+  if (kind === "duplicate") {
     response[offset++] = duplicateTag;
     response[offset++] = 1;
   }
-  if (receiveTime !== undefined) offset = writeTimestamp(response, offset, receiveTime);
-  if (quotaBytes !== undefined) {
+  offset = writeTimestamp(response, offset, position.ms);
+  if (quotaBytes.length > 0) {
     response[offset++] = quotaTag;
     offset = writeVarint(response, offset, quotaBytes.length);
     response.set(quotaBytes, offset);
@@ -39,13 +44,16 @@ export function encodeTrackResponse({ id, cursor, duplicate, receiveTime, quota 
   return response.subarray(0, offset);
 }
 
-const encodedQuotas = new WeakMap<Quota, Uint8Array>();
+const nothing = new Uint8Array();
+const encodedQuotas = new WeakMap<readonly Quota[], Uint8Array>();
 
-function encodeQuota(quota: Quota): Uint8Array {
-  let encoded = encodedQuotas.get(quota);
+/** The field's bytes; none where there is no rate limit. */
+function encodeQuota(quotas: readonly Quota[]): Uint8Array {
+  let encoded = encodedQuotas.get(quotas);
   if (encoded === undefined) {
-    encoded = toBinary(QuotaSchema, quota);
-    encodedQuotas.set(quota, encoded);
+    const { quota } = toQuotaField(quotas);
+    encoded = quota === undefined ? nothing : toBinary(QuotaSchema, quota);
+    encodedQuotas.set(quotas, encoded);
   }
   return encoded;
 }
@@ -65,14 +73,16 @@ function writeText(target: Buffer, start: number, tag: number, text: string): nu
   return end + 1;
 }
 
-function writeTimestamp(target: Buffer, start: number, { seconds, nanos }: Timestamp): number {
+function writeTimestamp(target: Buffer, start: number, ms: number): number {
   target[start] = receiveTimeTag;
+  const seconds = Math.floor(ms / 1000);
+  const nanos = (ms - seconds * 1000) * 1_000_000;
   let offset = start + 2;
-  if (seconds !== 0n) {
+  if (seconds > 0) {
     target[offset++] = secondsTag;
-    offset = writeVarint(target, offset, Number(seconds));
+    offset = writeVarint(target, offset, seconds);
   }
-  if (nanos !== 0) {
+  if (nanos > 0) {
     target[offset++] = nanosTag;
     offset = writeVarint(target, offset, nanos);
   }
