@@ -1,11 +1,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Access, Grant } from "../domain/access.ts";
 import { SluiceError } from "../domain/errors.ts";
-import type { Caller } from "../domain/project.ts";
+import type { Caller, Project } from "../domain/project.ts";
 import { requirePermission } from "./method-permissions.ts";
-
-/** The part of a caller that its key decides. */
-export type KeyedCaller = Pick<Caller, "project" | "environments" | "recheckKey">;
 
 export interface CallKeyOptions {
   readonly access: Access;
@@ -15,27 +12,30 @@ export interface CallKeyOptions {
   onGrant(grant: Grant): void;
 }
 
-/**
- * The caller of a method, by its key. Throws KEY_MISSING, KEY_INVALID or PERMISSION_MISSING; so does a later look at the
- * key, once the configuration has changed.
- */
-export function callerByKey({ access, authorization, method, onGrant }: CallKeyOptions): KeyedCaller {
-  function readGrant(): Grant {
-    const grant = access.authenticate(authorization);
-    onGrant(grant);
-    requirePermission(grant, method);
-    return grant;
+/** The part of a method's caller that its key decides. A class, as there is one for each call. */
+export class KeyedCaller implements Pick<Caller, "project" | "environments" | "recheckKey"> {
+  readonly project: Project;
+  environments: readonly string[];
+  readonly #options: CallKeyOptions;
+
+  /** Throws KEY_MISSING, KEY_INVALID or PERMISSION_MISSING; so does `recheckKey`, once the configuration has changed. */
+  constructor(options: CallKeyOptions) {
+    const { project, environments } = readGrant(options);
+    this.project = project;
+    this.environments = environments;
+    this.#options = options;
   }
 
-  const { project, environments } = readGrant();
-  const caller = {
-    project,
-    environments,
-    recheckKey() {
-      const grant = readGrant();
-      if (grant.project !== project) throw new SluiceError("KEY_INVALID", "this key opens another project by now");
-      caller.environments = grant.environments;
-    },
-  };
-  return caller;
+  recheckKey(): void {
+    const { project, environments } = readGrant(this.#options);
+    if (project !== this.project) throw new SluiceError("KEY_INVALID", "this key opens another project by now");
+    this.environments = environments;
+  }
+}
+
+function readGrant({ access, authorization, method, onGrant }: CallKeyOptions): Grant {
+  const grant = access.authenticate(authorization);
+  onGrant(grant);
+  requirePermission(grant, method);
+  return grant;
 }

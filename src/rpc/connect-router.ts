@@ -5,7 +5,7 @@ import type { UniversalHandlerFn } from "@connectrpc/connect/protocol";
 import { EventService } from "../../gen/sluice/v1/event_service_pb.ts";
 import type { Access } from "../domain/access.ts";
 import type { ServingStatus } from "../domain/ports.ts";
-import { callerByKey } from "./call-key.ts";
+import { KeyedCaller } from "./call-key.ts";
 import { callOf, failCall, nameOfCode } from "./connect-call.ts";
 import { endSignal } from "./connect-end.ts";
 import { addEventMethods } from "./connect-methods.ts";
@@ -85,7 +85,7 @@ function openGate(context: HandlerContext, access?: Access): void {
   translateRefusals(context, call);
   try {
     if (access !== undefined) {
-      const caller = callerByKey({
+      const caller = new KeyedCaller({
         access,
         authorization: context.requestHeader.get("authorization") ?? undefined,
         method: context.method,

@@ -8,7 +8,7 @@ import type { Access } from "../domain/access.ts";
 import { SluiceError, toSluiceError } from "../domain/errors.ts";
 import type { AnswerHeaders } from "../quota-headers.ts";
 import { addQuotaHeaders, addRetryAfter } from "../quota-headers.ts";
-import { callerByKey } from "./call-key.ts";
+import { KeyedCaller } from "./call-key.ts";
 import type { ConnectCall } from "./connect-call.ts";
 import { failCall, nameOfCode, recordCall } from "./connect-call.ts";
 import { refuseCompression } from "./connect-compression.ts";
@@ -59,7 +59,7 @@ export function createUnaryCalls({ handlers, access, callLog, deadlines }: Unary
     authorization: string | undefined,
     end: UnaryEnd,
   ): UnaryCaller {
-    const keyed = callerByKey({
+    const keyed = new KeyedCaller({
       access,
       authorization,
       method: desc,

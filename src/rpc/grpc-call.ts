@@ -3,18 +3,18 @@ import type { CallLog } from "../call-log.ts";
 import type { Access, Grant } from "../domain/access.ts";
 import { SluiceError, toSluiceError } from "../domain/errors.ts";
 import type { Caller } from "../domain/project.ts";
-import { callerByKey } from "./call-key.ts";
+import { type CallKeyOptions, KeyedCaller } from "./call-key.ts";
 import { parseGrpcTimeout } from "./connect-deadline.ts";
 import type { GrpcMethod } from "./grpc-methods.ts";
 import type { OpenGrpcMethod } from "./grpc-open-methods.ts";
 import { GrpcRefusal } from "./grpc-refusal.ts";
-import type { GrpcStream } from "./grpc-stream.ts";
+import type { GrpcStream, GrpcStreamOptions, StreamOwner } from "./grpc-stream.ts";
+import type { LastingCalls } from "./lasting-calls.ts";
 import { codeNameOf, rpcCodes, toRpcCode, toStatusBytes } from "./rpc-error.ts";
 
 /** A method as it is served. */
 export type ServedGrpcMethod = (GrpcMethod | OpenGrpcMethod) & {
-  /** The largest message that it takes. */
-  readonly messageBytesMax: number;
+  readonly streamOptions: GrpcStreamOptions;
 };
 
 export interface GrpcCallDeps {
@@ -22,6 +22,7 @@ export interface GrpcCallDeps {
   readonly callLog: CallLog;
   /** How long a call of one message may take to send it. */
   readonly messageTimeoutMs: number;
+  readonly lasting: Pick<LastingCalls, "withinMs">;
 }
 
 /**
@@ -29,7 +30,7 @@ export interface GrpcCallDeps {
  * call has ended when its answer is handed to HTTP/2, whether its caller takes it or not. The transport tells it that its
  * stream is closed.
  */
-export class GrpcCall {
+export class GrpcCall implements StreamOwner {
   readonly #method: ServedGrpcMethod;
   readonly #stream: GrpcStream;
   readonly #deps: GrpcCallDeps;
@@ -37,6 +38,7 @@ export class GrpcCall {
   readonly #aborter = new AbortController();
   #isEnded = false;
   #grant: Grant | undefined;
+  #hasOneMessage = false;
   #timer: NodeJS.Timeout | undefined;
   #deadlineTimer: NodeJS.Timeout | undefined;
   #deadlineMs = Number.POSITIVE_INFINITY;
@@ -85,30 +87,50 @@ export class GrpcCall {
   }
 
   #admit(method: GrpcMethod, headers: IncomingHttpHeaders): Caller {
-    const keyed = callerByKey({
-      access: this.#deps.access,
-      authorization: headers.authorization,
-      method,
-      onGrant: (grant) => {
-        this.#grant = grant;
-      },
-    });
+    const { access } = this.#deps;
+    const { authorization } = headers;
+    const onGrant = (grant: Grant) => {
+      this.#grant = grant;
+    };
+    const caller = new GrpcCaller({ access, authorization, method, onGrant }, this, this.#aborter.signal);
     this.#startDeadline(headers);
-    return Object.assign(keyed, {
-      entrance: "grpc" as const,
-      signal: this.#aborter.signal,
-      remainingMs: () => this.#deadlineMs - Date.now(),
-    });
+    return caller;
+  }
+
+  /** How long until its deadline; infinite when it has none. */
+  remainingMs(): number {
+    return this.#deadlineMs - performance.now();
   }
 
   #startDeadline({ "grpc-timeout": asked }: IncomingHttpHeaders): void {
     if (asked === undefined) return;
     const timeoutMs = parseGrpcTimeout(String(asked));
     if (timeoutMs === undefined) throw new SluiceError("MALFORMED", "the deadline is malformed");
-    this.#deadlineMs = Date.now() + timeoutMs;
+    this.#deadlineMs = performance.now() + timeoutMs;
+    if (timeoutMs <= this.#deps.lasting.withinMs) this.#awaitDeadline(timeoutMs);
+  }
+
+  #awaitDeadline(ms: number): void {
     this.#deadlineTimer = setTimeout(() => {
       this.#cutBy(new SluiceError("DEADLINE_EXCEEDED", "the call's deadline has passed"));
-    }, timeoutMs);
+    }, ms);
+  }
+
+  /** Has its timers begin, as it lasts. */
+  watch(): void {
+    if (this.#isEnded) return;
+    if (this.#deadlineTimer === undefined && this.#deadlineMs < Number.POSITIVE_INFINITY) {
+      this.#awaitDeadline(this.remainingMs());
+    }
+    if (!this.#hasOneMessage) return;
+    const { messageTimeoutMs } = this.#deps;
+    this.#timer = setTimeout(
+      () => {
+        if (!this.#stream.isAwaited()) return;
+        this.#stream.fail(new SluiceError("STREAM_IDLE", `no message within ${messageTimeoutMs / 1000} s`));
+      },
+      messageTimeoutMs - (performance.now() - this.#startMs),
+    );
   }
 
   /** Ends the call from outside, whatever it is at. */
@@ -118,14 +140,9 @@ export class GrpcCall {
     this.#aborter.abort();
   }
 
-  async #readOnly(): Promise<Uint8Array> {
-    const { messageTimeoutMs } = this.#deps;
-    this.#timer = setTimeout(() => {
-      this.#stream.fail(new SluiceError("STREAM_IDLE", `no message within ${messageTimeoutMs / 1000} s`));
-    }, messageTimeoutMs);
-    const message = await this.#stream.readOnly();
-    clearTimeout(this.#timer);
-    return message;
+  #readOnly(): Promise<Uint8Array> {
+    this.#hasOneMessage = true;
+    return this.#stream.readOnly();
   }
 
   /** Ends the call with what is no failure of the stream, but of the transport; handlers know of no such. */
@@ -184,8 +201,8 @@ export class GrpcCall {
   /** Of the end, and so only once. */
   #record(code: string, error?: SluiceError): void {
     this.#isEnded = true;
-    clearTimeout(this.#timer);
-    clearTimeout(this.#deadlineTimer);
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    if (this.#deadlineTimer !== undefined) clearTimeout(this.#deadlineTimer);
     this.#stopSending?.(new Error("the call has ended"));
     const cause = error?.cause;
     this.#deps.callLog.record({
@@ -197,5 +214,22 @@ export class GrpcCall {
       ...(error && { reason: error.reason }),
       ...(cause === undefined ? {} : { cause }),
     });
+  }
+}
+
+/** The caller of a call over :50051. */
+class GrpcCaller extends KeyedCaller implements Caller {
+  readonly entrance = "grpc";
+  readonly signal: AbortSignal;
+  readonly #call: GrpcCall;
+
+  constructor(options: CallKeyOptions, call: GrpcCall, signal: AbortSignal) {
+    super(options);
+    this.#call = call;
+    this.signal = signal;
+  }
+
+  remainingMs(): number {
+    return this.#call.remainingMs();
   }
 }

@@ -60,6 +60,7 @@ export class FrameReader {
   }
 
   #keepRest(): undefined {
+    if (this.#offset === this.#chunk.length) return;
     let rest = this.#chunk.subarray(this.#offset);
     this.#partBytes += rest.length;
     // As in a binary counter: a byte is copied a dozen times at most.

@@ -19,8 +19,9 @@ import type { OpenGrpcMethod } from "./grpc-open-methods.ts";
 import { createOpenGrpcMethods } from "./grpc-open-methods.ts";
 import type { GrpcSessions } from "./grpc-sessions.ts";
 import { createGrpcSessions } from "./grpc-sessions.ts";
-import { GrpcStream } from "./grpc-stream.ts";
+import { GrpcStream, type GrpcStreamOptions } from "./grpc-stream.ts";
 import { guardTails } from "./guard-tails.ts";
+import { LastingCalls } from "./lasting-calls.ts";
 import { createOpenCallLimit } from "./open-call-limit.ts";
 import { reflectedServices } from "./reflection-answer.ts";
 import { rpcCodes } from "./rpc-error.ts";
@@ -94,7 +95,9 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const limits = { ...limitDefaults, ...options.limits };
   const shutdown = new AbortController();
   const { access, callLog, handlers, serving, tls } = options;
-  const methods = limitMethods([
+  const { messageTimeoutMs, stallMs } = limits;
+  const lasting = new LastingCalls(Math.min(lastingMs, stallMs, messageTimeoutMs));
+  const methods = toServed(stallMs, lasting, [
     ...createGrpcMethods(guardTails(handlers, limits.tails)),
     ...createOpenGrpcMethods({
       serving,
@@ -103,7 +106,6 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
       openCalls: createOpenCallLimit(limits.openCalls),
     }),
   ]);
-  const { messageTimeoutMs, stallMs } = limits;
   const sessions = createGrpcSessions(limits);
   const server = createHttp2Server({
     // In MB.
@@ -111,7 +113,9 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     settings: { maxConcurrentStreams: 256 },
   });
   server.on("session", sessions.add);
-  const serveStream = createStreamHandler({ methods, sessions, stallMs, access, callLog, messageTimeoutMs });
+  const refusedOptions = { messageBytesMax: 0, mayCompress: false, stallMs, lasting };
+  const deps = { access, callLog, messageTimeoutMs, lasting };
+  const serveStream = createStreamHandler({ methods, sessions, refusedOptions, ...deps });
   server.on("stream", serveStream);
   const sockets = new Set<Socket>();
   const serve = (socket: Socket) => {
@@ -147,29 +151,25 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
 interface StreamHandlerDeps extends GrpcCallDeps {
   readonly methods: ReadonlyMap<string, ServedGrpcMethod>;
   readonly sessions: Pick<GrpcSessions, "enter">;
-  readonly stallMs: number;
+  /** For streams that become no call. */
+  readonly refusedOptions: GrpcStreamOptions;
 }
 
+/** After so long at most, a call has timers. */
+const lastingMs = 1000;
+
 /** Serves each HTTP/2 stream as the call that its headers ask for. */
-function createStreamHandler({ methods, sessions, stallMs, ...deps }: StreamHandlerDeps) {
+function createStreamHandler({ methods, sessions, refusedOptions, ...deps }: StreamHandlerDeps) {
   return (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
     const path = headers[":path"] ?? "";
     const method = methods.get(path);
-    const leave = sessions.enter(stream.session);
-    let call: GrpcCall | undefined;
-    const messages = new GrpcStream(stream, headers, {
-      messageBytesMax: method?.messageBytesMax ?? 0,
-      mayCompress: method !== undefined && !method.kind.startsWith("open"),
-      stallMs,
-      onClose() {
-        leave();
-        call?.leave();
-      },
-    });
+    const options = method?.streamOptions ?? refusedOptions;
+    const messages = new GrpcStream(stream, headers, options, sessions.enter(stream.session));
     const isGrpc = headers["content-type"]?.startsWith("application/grpc") ?? false;
     const isPost = headers[":method"] === constants.HTTP2_METHOD_POST;
     if (isGrpc && isPost && method !== undefined) {
-      call = new GrpcCall(method, messages, deps);
+      const call = new GrpcCall(method, messages, deps);
+      messages.owner = call;
       void call.run(headers);
       return;
     }
@@ -180,11 +180,19 @@ function createStreamHandler({ methods, sessions, stallMs, ...deps }: StreamHand
   };
 }
 
-/** Methods by path, each with the largest message that it takes. */
-function limitMethods(methods: readonly (GrpcMethod | OpenGrpcMethod)[]): Map<string, ServedGrpcMethod> {
+/** Methods by path. */
+function toServed(
+  stallMs: number,
+  lasting: LastingCalls,
+  methods: readonly (GrpcMethod | OpenGrpcMethod)[],
+): Map<string, ServedGrpcMethod> {
   const bytesMax = new Map(allMethods.map((method) => [pathOf(method), messageBytesMaxOf(method)]));
   return new Map(
-    methods.map((method) => [method.path, { ...method, messageBytesMax: bytesMax.get(method.path) ?? 0 }]),
+    methods.map((method) => {
+      const messageBytesMax = bytesMax.get(method.path) ?? 0;
+      const mayCompress = !method.kind.startsWith("open");
+      return [method.path, { ...method, streamOptions: { messageBytesMax, mayCompress, stallMs, lasting } }];
+    }),
   );
 }
 

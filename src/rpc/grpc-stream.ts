@@ -4,6 +4,7 @@ import { SluiceError } from "../domain/errors.ts";
 import { closeSoon } from "./grpc-close.ts";
 import { decompressMessage, messageTooLarge } from "./grpc-decompress.ts";
 import { FrameReader, type GrpcFrame } from "./grpc-frames.ts";
+import type { LastingCalls, MayLast } from "./lasting-calls.ts";
 
 export interface GrpcStreamOptions {
   readonly messageBytesMax: number;
@@ -11,8 +12,15 @@ export interface GrpcStreamOptions {
   readonly mayCompress: boolean;
   /** How long the caller may leave an answer untaken. */
   readonly stallMs: number;
+  readonly lasting: LastingCalls;
+}
+
+/** Whose stream it is. */
+export interface StreamOwner {
+  /** Told when it has lasted for a moment. */
+  watch(): void;
   /** Told when the stream is closed, whoever ended it. */
-  onClose(): void;
+  leave(): void;
 }
 
 /** How a call ends, as its trailers say it. */
@@ -46,7 +54,7 @@ interface Reader {
  *
  * Nothing is read before it is asked for, and a message only when the one before it was taken.
  */
-export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> {
+export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined>, MayLast {
   readonly #stream: HeldStream;
   readonly #options: GrpcStreamOptions;
   readonly #frames: FrameReader;
@@ -56,8 +64,17 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
   #isRequestOver = false;
   #failure: Error | undefined;
   #isEnded = false;
+  /** Absent: nobody's, as what it asks for is refused. */
+  owner: StreamOwner | undefined;
+  readonly #onClose: () => void;
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, options: GrpcStreamOptions) {
+  /** `onClose` is called when the stream is closed. */
+  constructor(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    options: GrpcStreamOptions,
+    onClose: () => void,
+  ) {
     this.#stream = stream;
     this.#options = options;
     this.#frames = new FrameReader(options.messageBytesMax);
@@ -65,10 +82,17 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
     this.#stream[held] = this;
     stream.on("error", ignore);
     stream.on("aborted", onAborted);
-    stream.on("close", onClose);
+    stream.on("close", onStreamClose);
+    this.#onClose = onClose;
+    options.lasting.add(this);
+  }
+
+  /** For those who tell it that it lasts. */
+  onLasting(): void {
     // A status would wait behind the answer that is not taken.
-    stream.setTimeout(options.stallMs);
-    stream.on("timeout", onTimeout);
+    this.#stream.setTimeout(this.#options.stallMs);
+    this.#stream.on("timeout", onTimeout);
+    this.owner?.watch();
   }
 
   [Symbol.asyncIterator](): this {
@@ -82,14 +106,17 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
 
   /** The only message of a request, once the request has ended. Rejects as `next` does, and with MALFORMED for none or two. */
   readOnly(): Promise<Uint8Array> {
-    return new Promise((resolve, reject) => {
-      const refuse = () => reject(new SluiceError("MALFORMED", "a unary call has exactly one message"));
-      const takeFirst = (first: Read) => {
-        if (first.done === true) refuse();
-        else this.#read({ resolve: (second) => (second.done === true ? resolve(first.value) : refuse()), reject });
-      };
-      this.#read({ resolve: takeFirst, reject });
-    });
+    return new Promise((resolve, reject) => this.#read(new OnlyReader(resolve, reject, this)));
+  }
+
+  /** Whether a read waits for the caller. */
+  isAwaited(): boolean {
+    return this.#reader !== undefined;
+  }
+
+  /** Reads on for a reader that was given something. */
+  readFor(reader: Reader): void {
+    this.#read(reader);
   }
 
   /** Makes this and every later read reject. The first failure counts. */
@@ -123,7 +150,7 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
     if (this.#isEnded || this.#isClosed()) return;
     this.#isEnded = true;
     this.#stream.respond(responseHeaders, { waitForTrailers: true });
-    this.#stream.once("wantTrailers", sendOk);
+    this.#stream.on("wantTrailers", sendOk);
     if (message.length < copiedBytesMax) this.#stream.end(toFrame(message));
     else {
       this.#stream.cork();
@@ -234,7 +261,34 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined> 
   /** For the stream's own listeners: the stream is gone. */
   close(): void {
     this.#stream[held] = undefined;
-    this.#options.onClose();
+    this.#options.lasting.delete(this);
+    this.#onClose();
+    this.owner?.leave();
+  }
+}
+
+/** Waits for the only message of a request, and for its end behind it. A class, as there is one for each unary call. */
+class OnlyReader implements Reader {
+  readonly #resolve: (message: Uint8Array) => void;
+  readonly #stream: GrpcStream;
+  readonly reject: (error: Error) => void;
+  #first: Uint8Array | undefined;
+
+  constructor(resolve: (message: Uint8Array) => void, reject: (error: Error) => void, stream: GrpcStream) {
+    this.#resolve = resolve;
+    this.reject = reject;
+    this.#stream = stream;
+  }
+
+  resolve({ done, value }: Read): void {
+    const first = this.#first;
+    if (done === true && first !== undefined) this.#resolve(first);
+    else if (done === true || first !== undefined) {
+      this.reject(new SluiceError("MALFORMED", "a unary call has exactly one message"));
+    } else {
+      this.#first = value;
+      this.#stream.readFor(this);
+    }
   }
 }
 
@@ -261,7 +315,7 @@ function onTimeout(this: HeldStream): void {
   this[held]?.timeOut();
 }
 
-function onClose(this: HeldStream): void {
+function onStreamClose(this: HeldStream): void {
   this[held]?.close();
 }
 
