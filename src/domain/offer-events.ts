@@ -38,11 +38,11 @@ export function createOfferEvents({ log, clock }: OfferEventsDeps): OfferEvents 
     async append(caller, prepared, options = {}) {
       try {
         const { project, entrance, signal } = caller;
-        const valid = prepared.filter((event) => "bytes" in event);
+        const valid = prepared.every(isValid) ? prepared : prepared.filter(isValid);
         const { results, quotas } =
           valid.length === 0 ? nothingAppended : await log.append(project, entrance, valid, { ...options, signal });
         let next = 0;
-        const outcomes = prepared.map((event) => ("bytes" in event ? toOutcome(event, results[next++]) : event));
+        const outcomes = prepared.map((event) => (isValid(event) ? toOutcome(event, results[next++]) : event));
         return { outcomes, quotas };
       } catch (thrown) {
         const error = toSluiceError(thrown);
@@ -50,6 +50,10 @@ export function createOfferEvents({ log, clock }: OfferEventsDeps): OfferEvents 
       }
     },
   };
+}
+
+function isValid(event: PreparedEvent): event is EventToAppend {
+  return "bytes" in event;
 }
 
 const nothingAppended: Appended = { results: [], quotas: [] };

@@ -132,6 +132,18 @@ export function createAppendQueue({ sender, places, budget, reachability, limits
     queue.failAll(storageUnavailable());
   }
 
+  function enter(isTaken: boolean, size: number, { project, entrance, events, options }: Given): Promise<QueueAnswer> {
+    if (!isTaken) return failed(events, refused(options.isHeldBack));
+    if (givenUp.signal.aborted) {
+      budget.release(size);
+      return failed(events, shuttingDown());
+    }
+    const submission = new Submission(project, entrance, events, release, options);
+    queue.push(submission);
+    scheduleFlush();
+    return submission.answer;
+  }
+
   reachability.subscribe((isReachable) => {
     if (isReachable) {
       isOutageLong = false;
@@ -145,20 +157,10 @@ export function createAppendQueue({ sender, places, budget, reachability, limits
     submit(project, entrance, events, options) {
       if (events.length === 0) return Promise.resolve({ outcomes: [], quotas: [] });
       const size = events.reduce((sum, event) => sum + sizeOf(event), 0);
-      const enter = (isTaken: boolean) => {
-        if (!isTaken) return failed(events, refused(options.isHeldBack));
-        if (givenUp.signal.aborted) {
-          budget.release(size);
-          return failed(events, shuttingDown());
-        }
-        const submission = new Submission({ ...options, project, entrance, events, onSettled: release });
-        queue.push(submission);
-        scheduleFlush();
-        return submission.answer;
-      };
+      const given = { project, entrance, events, options };
       return options.isHeldBack
-        ? budget.takeInTurn(size, options.signal).then(enter)
-        : Promise.resolve(enter(budget.tryTake(size)));
+        ? budget.takeInTurn(size, options.signal).then((isTaken) => enter(isTaken, size, given))
+        : enter(budget.tryTake(size), size, given);
     },
     giveUp() {
       givenUp.abort();
@@ -167,6 +169,14 @@ export function createAppendQueue({ sender, places, budget, reachability, limits
       queue.failAll(shuttingDown());
     },
   };
+}
+
+/** What is submitted. */
+interface Given {
+  readonly project: Project;
+  readonly entrance: Entrance;
+  readonly events: readonly EventToAppend[];
+  readonly options: AppendOptions;
 }
 
 /**
@@ -208,8 +218,8 @@ function sizeOf(event: EventToAppend): number {
   return event.bytes.length + 200;
 }
 
-function failed(events: readonly EventToAppend[], error: SluiceError): QueueAnswer {
-  return { outcomes: events.map(() => ({ kind: "failed", error })), quotas: [] };
+function failed(events: readonly EventToAppend[], error: SluiceError): Promise<QueueAnswer> {
+  return Promise.resolve({ outcomes: events.map(() => ({ kind: "failed", error })), quotas: [] });
 }
 
 function shuttingDown(): SluiceError {

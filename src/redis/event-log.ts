@@ -107,22 +107,35 @@ export function createEventLog({
   }
 
   const appendEach: EventLog["append"] = async (project, entrance, events, options = {}) => {
-    const { outcomes, quotas } = await queueOf(project).queue.submit(project, entrance, events, options);
-    const judged = judge(project, events, outcomes);
-    return { results: Array.isArray(judged) ? judged : await judged, quotas };
+    pendingCount++;
+    try {
+      const { outcomes, quotas } = await queueOf(project).queue.submit(project, entrance, events, options);
+      const judged = judge(project, events, outcomes);
+      return { results: Array.isArray(judged) ? judged : await judged, quotas };
+    } finally {
+      endPending();
+    }
   };
-  const appendAtomically = createAppendAtomically(appendEach);
+  const appendInAttempts = createAppendAtomically(appendEach);
+  /** It is pending also from one attempt to the next. */
+  const appendAtomically: EventLog["append"] = async (project, entrance, events, options = {}) => {
+    pendingCount++;
+    try {
+      return await appendInAttempts(project, entrance, events, options);
+    } finally {
+      endPending();
+    }
+  };
+
+  function endPending(): void {
+    if (--pendingCount > 0) return;
+    drained?.resolve();
+    drained = undefined;
+  }
 
   return {
-    append(project, entrance, events, options = {}) {
-      const append = options.isAtomic ? appendAtomically : appendEach;
-      pendingCount++;
-      return append(project, entrance, events, options).finally(() => {
-        if (--pendingCount > 0) return;
-        drained?.resolve();
-        drained = undefined;
-      });
-    },
+    append: (project, entrance, events, options) =>
+      (options?.isAtomic ? appendAtomically : appendEach)(project, entrance, events, options),
     holdRoom(project, bytes) {
       const { budget } = queueOf(project);
       budget.hold(bytes);

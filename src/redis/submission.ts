@@ -24,15 +24,6 @@ export interface Part {
   readonly end: number;
 }
 
-/** What a submission begins with; at least one event. */
-export interface SubmissionOptions extends AppendOptions {
-  readonly project: Project;
-  readonly entrance: Entrance;
-  readonly events: readonly EventToAppend[];
-  /** Told of each event that has its outcome. */
-  onSettled(event: EventToAppend): void;
-}
-
 /** The events of one call, on their way into chunks and back. A class, as there is one for each unary call. */
 export class Submission {
   readonly project: Project;
@@ -46,22 +37,29 @@ export class Submission {
   readonly answer: Promise<QueueAnswer>;
   /** Index of the first event that is in no chunk yet. */
   next = 0;
-  readonly #onSettled: SubmissionOptions["onSettled"];
+  readonly #onSettled: (event: EventToAppend) => void;
   readonly #outcomes: QueueOutcome[];
   #resolve: (answer: QueueAnswer) => void = () => {};
   #quotas: readonly Quota[] = [];
   #openCount: number;
 
-  constructor(options: SubmissionOptions) {
-    this.project = options.project;
-    this.entrance = options.entrance;
-    this.isAtomic = options.isAtomic ?? false;
-    this.events = options.events;
-    this.signal = options.signal;
-    this.sequence = options.sequence ?? {};
-    this.#onSettled = options.onSettled;
-    this.#outcomes = new Array(options.events.length);
-    this.#openCount = options.events.length;
+  /** At least one event. `onSettled` is told of each that has its outcome. */
+  constructor(
+    project: Project,
+    entrance: Entrance,
+    events: readonly EventToAppend[],
+    onSettled: (event: EventToAppend) => void,
+    { isAtomic = false, signal, sequence = {} }: AppendOptions = {},
+  ) {
+    this.project = project;
+    this.entrance = entrance;
+    this.isAtomic = isAtomic;
+    this.events = events;
+    this.signal = signal;
+    this.sequence = sequence;
+    this.#onSettled = onSettled;
+    this.#outcomes = new Array(events.length);
+    this.#openCount = events.length;
     this.answer = new Promise((resolve) => {
       this.#resolve = resolve;
     });

@@ -11,14 +11,15 @@ export interface StartingHandlers extends EventHandlers {
 export function createStartingHandlers(): StartingHandlers {
   let started: EventHandlers | undefined;
   const handlers = (): EventHandlers => {
-    if (started === undefined) throw new SluiceError("STORAGE_UNAVAILABLE", "the server is starting");
+    if (started === undefined) throw starting();
     return started;
   };
   return {
     start(real) {
       started = real;
     },
-    track: async (caller, event) => handlers().track(caller, event),
+    // No promise of its own: there are many of these calls.
+    track: (caller, event) => (started === undefined ? Promise.reject(starting()) : started.track(caller, event)),
     trackMany: async (caller, events, options) => handlers().trackMany(caller, events, options),
     trackBatch: async (caller, messages) => handlers().trackBatch(caller, messages),
     listEvents: async (caller, request) => handlers().listEvents(caller, request),
@@ -29,4 +30,8 @@ export function createStartingHandlers(): StartingHandlers {
     listRejectedEvents: async (caller, request) => handlers().listRejectedEvents(caller, request),
     getLimits: async (caller) => handlers().getLimits(caller),
   };
+}
+
+function starting(): SluiceError {
+  return new SluiceError("STORAGE_UNAVAILABLE", "the server is starting");
 }

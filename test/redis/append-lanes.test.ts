@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { projectKeys } from "../../src/redis/keys.ts";
 import { eventToAppend, newProject } from "../support/events.ts";
 import { endsOf, openEventLog } from "../support/open-event-log.ts";
-import { waitUntil } from "../support/wait-until.ts";
 import { useRedis } from "../support/use-redis.ts";
+import { waitUntil } from "../support/wait-until.ts";
 
 const redis = useRedis();
 

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SluiceError } from "../../src/domain/errors.ts";
-import type { AppendSequence } from "../../src/domain/ports.ts";
+import type { AppendOptions, AppendSequence, EventToAppend } from "../../src/domain/ports.ts";
 import type { ChunkOutcome, ChunkReply } from "../../src/redis/append-events.ts";
-import type { Part, QueueAnswer, SubmissionOptions } from "../../src/redis/submission.ts";
+import type { Part, QueueAnswer } from "../../src/redis/submission.ts";
 import { Submission } from "../../src/redis/submission.ts";
 import { createSubmissionQueue } from "../../src/redis/submission-queue.ts";
 import { eventToAppend, newProject } from "../support/events.ts";
@@ -11,9 +11,13 @@ import { eventToAppend, newProject } from "../support/events.ts";
 const project = newProject();
 const noneBusy: ReadonlySet<AppendSequence> = new Set();
 
-function submissionOf(ids: readonly string[], options: Partial<SubmissionOptions> = {}) {
-  const events = ids.map((id) => eventToAppend(id));
-  return new Submission({ project, entrance: "grpc", events, onSettled: () => {}, ...options });
+interface Given extends AppendOptions {
+  readonly events?: readonly EventToAppend[];
+  readonly onSettled?: () => void;
+}
+
+function submissionOf(ids: readonly string[], { events, onSettled = () => {}, ...options }: Given = {}) {
+  return new Submission(project, "grpc", events ?? ids.map((id) => eventToAppend(id)), onSettled, options);
 }
 
 const idsOf = (parts: readonly Part[]) =>
