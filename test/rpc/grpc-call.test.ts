@@ -277,8 +277,11 @@ describe("a call that its caller leaves", () => {
     expect(records).toHaveLength(3);
   });
 
-  it("ends at its deadline, and its signal is aborted", async () => {
-    const { port, log, records } = await startServer();
+  it.each([
+    ["its deadline, and its signal is aborted", {}],
+    ["a deadline that is later than timers begin", { messageTimeoutMs: 10 }],
+  ])("ends at %s", async (_, limits) => {
+    const { port, log, records } = await startServer({ limits });
     log.hold();
 
     const { code } = await call(port, "Track", frame(click), { "grpc-timeout": "50m" });
@@ -287,6 +290,17 @@ describe("a call that its caller leaves", () => {
     expect(log.appends[0]?.options.signal?.aborted).toBe(true);
     expect(records).toMatchObject([{ code: "DEADLINE_EXCEEDED" }]);
     log.release();
+  });
+
+  it("goes on when only its answer takes longer than a message may", async () => {
+    const { port, log } = await startServer({ limits: { messageTimeoutMs: 10 } });
+    log.hold();
+    const answer = call(port, "Track", frame(click), { "grpc-timeout": "10S" });
+    // One whose message does not come ends later than this one would.
+    await openCall(port, "Track").end;
+    log.release();
+
+    expect((await answer).code).toBe(status.OK);
   });
 
   it("ends at its deadline when its message never came", async () => {
