@@ -78,8 +78,13 @@ export function createAppendQueue({ sender, places, budget, reachability, limits
     const [first] = parts;
     if (first === undefined) return 0;
     const taken = placeOf(parts, limits);
-    void append(first.submission.project, parts).finally(() => {
-      places.free(taken);
+    let isFreed = false;
+    const free = () => {
+      if (!isFreed) places.free(taken);
+      isFreed = true;
+    };
+    void append(first.submission.project, parts, free).finally(() => {
+      free();
       flush();
     });
     flush();
@@ -92,13 +97,15 @@ export function createAppendQueue({ sender, places, budget, reachability, limits
     return inFlight === 0 || (inFlight < limits.chunksInFlight && queue.hasFullChunk());
   }
 
-  async function append(project: Project, parts: readonly Part[]): Promise<void> {
+  /** `free` is called early when the fate of the chunk is in doubt: a Redis that is silent must not keep others waiting. */
+  async function append(project: Project, parts: readonly Part[], free: () => void): Promise<void> {
     const isLimited = project.settings.rateLimits.length > 0;
     if (isLimited) for (const { submission } of parts) busySequences.add(submission.sequence);
     const isAtomic = parts.some(({ submission }) => submission.isAtomic);
     chunksInFlight.add(parts);
     let watching: AbortController | undefined;
     const watch = () => {
+      free();
       watching = new AbortController();
       return AbortSignal.any([givenUp.signal, watchCallers(parts, watching.signal)]);
     };

@@ -8,10 +8,10 @@ import { describeRedisAddress, parseRedisAddress, type RedisTarget } from "./red
  *
  * A command fails at once while Redis is away, when the connection is lost before its reply, or after 2 s; in the last two
  * cases it may have been carried out. It reconnects for ever, within about a second of Redis' return. It connects when
- * first used, or by waitUntilReady. Throws StartError for a malformed address.
+ * first used, or by waitUntilReady. Throws StartError for a malformed address. The log calls it by its purpose.
  */
-export function createWriteConnection(address: string, logger: Logger): Redis {
-  return connect("write", address, writeOptions, logger);
+export function createWriteConnection(address: string, logger: Logger, purpose = "write"): Redis {
+  return connect(purpose, address, writeOptions, logger);
 }
 
 /**

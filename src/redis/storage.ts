@@ -58,10 +58,12 @@ export async function openStorage({
   limits,
 }: StorageOptions): Promise<Storage> {
   const write = createWriteConnection(address, logger);
-  const otherWrites = Array.from({ length: laneCount - 1 }, () => createWriteConnection(address, logger));
+  const otherWrites = Array.from({ length: laneCount - 1 }, (_, i) =>
+    createWriteConnection(address, logger, `write ${i + 2}`),
+  );
   const read = createReadConnection(address, logger);
   const blocking = createBlockingConnection(address, logger);
-  const background = createWriteConnection(address, logger);
+  const background = createWriteConnection(address, logger, "background");
   const ranges = createRangeConnection(parseRedisAddress(address));
   const connections = [write, ...otherWrites, read, blocking, background];
   // Tails wait for the one that blocks, and the background may wait; all else works without these.

@@ -49,4 +49,25 @@ describe("connections that append", () => {
 
     expect(await appendToAll("after")).toEqual([["accepted"], ["STORAGE_UNAVAILABLE"], ["accepted"]]);
   });
+
+  it("wait for one that is silent no longer than its commands may take", async () => {
+    const limits = { chunkEvents: 1, totalChunksInFlight: 1, resolveWaitMs: 60_000 };
+    await using opened = await openEventLog(redis.socketPath, limits, redis.socketPath, laneCount);
+    const { append, log, writeConnections } = opened;
+    const projects = Array.from({ length: laneCount }, () => newProject());
+    const [first, second] = projects;
+    if (first === undefined || second === undefined) throw new Error("there are fewer projects");
+    for (const project of projects) await append(project, [eventToAppend("before")]);
+    const [silent] = writeConnections;
+    const disconnect = silent?.disconnect.bind(silent);
+    if (silent === undefined || disconnect === undefined) throw new Error("there is no connection");
+    silent.stream.pause();
+    silent.disconnect = () => disconnect(false);
+
+    const inDoubt = append(first, [eventToAppend("after")]);
+
+    expect(endsOf(await append(second, [eventToAppend("after")]))).toEqual(["accepted"]);
+    log.giveUp();
+    expect(endsOf(await inDoubt)).toEqual(["OUTCOME_UNKNOWN"]);
+  });
 });

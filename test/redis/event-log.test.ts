@@ -107,7 +107,7 @@ describe("EventLog.append", () => {
 
     expect(endsOf(results)).toEqual(["OUTCOME_UNKNOWN", "OUTCOME_UNKNOWN"]);
     expect(await log.count(project)).toBe(2);
-    expect(endsOf(await log.append(project, "grpc", [eventToAppend("a")]))).toEqual(["accepted"]);
+    expect(endsOf(await log.append(project, "grpc", [eventToAppend("a")]))).toEqual(["duplicate"]);
   });
 
   it("waits for a Redis that restarts, and has every acknowledged event afterwards", async () => {

@@ -206,14 +206,17 @@ end
 local epoch = known[1] or ARGV[7]
 if not known[1] and (added > 0 or #positions > 0) then call('HSET', meta, 'epoch', epoch) end
 if added > 0 then
+  id_count = id_count + added
   if is_meta_changed then
     call('HSET', meta, 'generation', generation, 'began_ms', format('%.0f', began_ms),
-      'window_ms', format('%.0f', generation_ms), 'older', table.concat(still, ' '))
+      'window_ms', format('%.0f', generation_ms), 'older', table.concat(still, ' '),
+      'id_border', current.border, 'id_count', id_count)
+  else
+    call('HSET', meta, 'id_count', id_count)
   end
-  if not is_begun then call('PEXPIRE', current.prefix, ttl_ms) end
-  id_count = id_count + added
-  add_buckets(current, id_count, ttl_ms)
-  call('HSET', meta, 'id_border', current.border, 'id_count', id_count)
+  -- Every time, for the first bucket has none yet when the call that made it was stopped half-way.
+  if current.border == '' then call('PEXPIRE', current.prefix, ttl_ms, 'NX') end
+  add_buckets(current, id_count, ttl_ms, meta)
 end
 
 -- Indexes. The events of a call have one ms, and are in one segment. The records of a bucket are in the order of the events.

@@ -4,24 +4,34 @@
 -- is named after the first digits, in hex, of the hashes that are in it. There is one without a name at first, and as ids
 -- are added, each is divided into sixteen by the next digit, in the order of their names: so all stay small and quick to
 -- search, and an id costs about the same among a hundred and among a hundred million. They are divided in bursts: all, one
--- after the other, while there are 64 to 128 ids for each, and then none until there are 64 again. So one id in ten is
--- ever moved.
+-- after the other, from 64 ids for each on, and then none until there are 64 again. So an id is moved once or not at all.
 --
 -- `border` is the name of the bucket that is divided next: those before it have been, and have one digit more. A generation
 -- without is from when there were 65,536 buckets, named after the first two bytes of the hash.
 
 local ids_of_bucket = 64
+-- What one call may move: a tenth of a millisecond each.
+local divisions_max = 4
+-- Only ids that were chosen for it begin so much alike. Their bucket is left whole, and those behind it: that takes more
+-- memory, and no time of others.
+local divided_max = 1024
 -- As many as tell 16,777,216 buckets apart.
 local digits_max = 6
 
 local function open_generation(prefix, number, border)
-  return { prefix = prefix .. ':' .. number .. ':', border = border, digit_count = border and #border }
+  return {
+    prefix = prefix .. ':' .. number .. ':',
+    border = border, digit_count = border and #border, border_number = border and tonumber(border, 16) or 0,
+  }
 end
 
--- `digits` are the first of the hash.
+-- `digits` are the first of the hash. They are compared as numbers: in the order of strings in which Redis' locale puts
+-- them, `d` may come before `3`, and `aa` behind `ff`.
 local function bucket_of(generation, digits)
   local name = string.sub(digits, 1, generation.digit_count)
-  if name < generation.border then name = string.sub(digits, 1, generation.digit_count + 1) end
+  if generation.border_number > 0 and tonumber(name, 16) < generation.border_number then
+    name = string.sub(digits, 1, generation.digit_count + 1)
+  end
   return generation.prefix .. name
 end
 
@@ -30,19 +40,19 @@ local function find_id(generation, digits, hash)
   return redis.call('HGET', generation.prefix .. string.sub(hash, 1, 2), string.sub(hash, 3))
 end
 
--- A bucket without ids has an empty field, so that it has a time to live. Lua gives a function some thousand arguments.
+-- A bucket without ids has an empty field, so that it has a time to live.
 local function write_bucket(key, fields, ttl_ms)
   if #fields == 0 then fields = { '', '' } end
-  for i = 1, #fields, 2000 do redis.call('HSET', key, unpack(fields, i, math.min(i + 1999, #fields))) end
+  redis.call('HSET', key, unpack(fields))
   redis.call('PEXPIRE', key, ttl_ms)
 end
 
-local function divide_bucket(generation, ttl_ms)
-  local border, digit_count = generation.border, generation.digit_count
-  local key = generation.prefix .. border
+-- Puts what is in the bucket at the border into sixteen; they are not looked at before the border has moved.
+local function copy_parts(generation, key, ttl_ms)
   local fields = redis.call('HGETALL', key)
   local parts = {}
   for digit = 0, 15 do parts[digit] = {} end
+  local digit_count = generation.digit_count
   local byte_place, is_high = math.floor(digit_count / 2) + 1, digit_count % 2 == 0
   for i = 1, #fields, 2 do
     if fields[i] ~= '' then
@@ -52,19 +62,29 @@ local function divide_bucket(generation, ttl_ms)
       part[size + 1], part[size + 2] = fields[i], fields[i + 1]
     end
   end
-  -- The bucket goes last: should a command be forbidden, no id is lost.
   for digit = 0, 15 do write_bucket(key .. string.format('%x', digit), parts[digit], ttl_ms) end
-  redis.call('UNLINK', key)
-  local is_last = border == string.rep('f', digit_count)
-  if is_last then generation.digit_count = digit_count + 1 end
-  generation.border = is_last and string.rep('0', digit_count + 1)
-    or string.format('%0' .. digit_count .. 'x', tonumber(border, 16) + 1)
 end
 
--- Makes buckets for so many ids.
-local function add_buckets(generation, id_count, ttl_ms)
-  local function count_buckets() return 16 ^ generation.digit_count + (tonumber(generation.border, 16) or 0) end
-  while generation.digit_count < digits_max and count_buckets() * ids_of_bucket < id_count do
-    divide_bucket(generation, ttl_ms)
+local function move_border(generation)
+  local next_number, digit_count = generation.border_number + 1, generation.digit_count
+  if next_number == 16 ^ digit_count then next_number, digit_count = 0, digit_count + 1 end
+  generation.border_number, generation.digit_count = next_number, digit_count
+  generation.border = string.format('%0' .. digit_count .. 'x', next_number)
+end
+
+-- Makes buckets for so many ids, some at a time, and notes the border in the meta hash.
+local function add_buckets(generation, id_count, ttl_ms, meta)
+  for _ = 1, divisions_max do
+    local needed = id_count / ids_of_bucket
+    if generation.digit_count == digits_max or 16 ^ generation.digit_count + generation.border_number >= needed then
+      return
+    end
+    local key = generation.prefix .. generation.border
+    if redis.call('HLEN', key) > divided_max then return end
+    -- Should one of these commands be forbidden, no id is lost.
+    copy_parts(generation, key, ttl_ms)
+    move_border(generation)
+    redis.call('HSET', meta, 'id_border', generation.border)
+    redis.call('UNLINK', key)
   end
 end
