@@ -120,7 +120,7 @@ export class GrpcCall implements StreamOwner {
   watch(): void {
     if (this.#isEnded) return;
     if (this.#deadlineTimer === undefined && this.#deadlineMs < Number.POSITIVE_INFINITY) {
-      this.#awaitDeadline(this.remainingMs());
+      this.#awaitDeadline(Math.max(1, this.remainingMs()));
     }
     if (!this.#hasOneMessage) return;
     const { messageTimeoutMs } = this.#deps;
@@ -129,7 +129,7 @@ export class GrpcCall implements StreamOwner {
         if (!this.#stream.isAwaited()) return;
         this.#stream.fail(new SluiceError("STREAM_IDLE", `no message within ${messageTimeoutMs / 1000} s`));
       },
-      messageTimeoutMs - (performance.now() - this.#startMs),
+      Math.max(1, messageTimeoutMs - (performance.now() - this.#startMs)),
     );
   }
 

@@ -60,8 +60,7 @@ export class FrameReader {
   }
 
   #keepRest(): undefined {
-    if (this.#offset === this.#chunk.length) return;
-    let rest = this.#chunk.subarray(this.#offset);
+    let rest = this.#offset === this.#chunk.length ? nothing : this.#chunk.subarray(this.#offset);
     this.#partBytes += rest.length;
     // As in a binary counter: a byte is copied a dozen times at most.
     for (let last = this.#parts.at(-1); last !== undefined && isJoined(last, rest); last = this.#parts.at(-1)) {

@@ -61,6 +61,7 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined>,
   readonly #encoding: string;
   #reader: Reader | undefined;
   #isReading = false;
+  #isDecompressing = false;
   #isRequestOver = false;
   #failure: Error | undefined;
   #isEnded = false;
@@ -109,9 +110,9 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined>,
     return new Promise((resolve, reject) => this.#read(new OnlyReader(resolve, reject, this)));
   }
 
-  /** Whether a read waits for the caller. */
+  /** Whether a read has not ended. */
   isAwaited(): boolean {
-    return this.#reader !== undefined;
+    return this.#reader !== undefined || this.#isDecompressing;
   }
 
   /** Reads on for a reader that was given something. */
@@ -232,10 +233,12 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined>,
       const { messageBytesMax, mayCompress } = this.#options;
       const encoding =
         mayCompress || this.#encoding === "identity" ? this.#encoding : `${this.#encoding}, without a key`;
-      decompressMessage(frame.bytes, encoding, messageBytesMax).then(
-        (bytes) => reader.resolve(toRead(bytes)),
-        reader.reject,
-      );
+      this.#isDecompressing = true;
+      decompressMessage(frame.bytes, encoding, messageBytesMax)
+        .finally(() => {
+          this.#isDecompressing = false;
+        })
+        .then((bytes) => reader.resolve(toRead(bytes)), reader.reject);
     }
   }
 

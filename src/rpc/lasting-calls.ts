@@ -9,7 +9,7 @@ export interface MayLast {
  * milliseconds, and to begin and end two timers costs a call 2 µs.
  */
 export class LastingCalls {
-  /** By when a call has been told, in ms. */
+  /** By when a call has been told, in ms, as far as the event loop is not late. */
   readonly withinMs: number;
   #young = new Set<MayLast>();
   #old = new Set<MayLast>();
@@ -21,7 +21,7 @@ export class LastingCalls {
 
   add(call: MayLast): void {
     this.#young.add(call);
-    this.#timer ??= setTimeout(() => this.#tell(), this.withinMs / 2);
+    this.#timer ??= this.#begin();
   }
 
   /** It has ended. No effect on one that was told. */
@@ -29,11 +29,15 @@ export class LastingCalls {
     if (!this.#young.delete(call)) this.#old.delete(call);
   }
 
+  #begin(): NodeJS.Timeout {
+    return setTimeout(() => this.#tell(), this.withinMs / 2).unref();
+  }
+
   #tell(): void {
     const told = this.#old;
     this.#old = this.#young;
     this.#young = new Set();
-    this.#timer = this.#old.size > 0 ? setTimeout(() => this.#tell(), this.withinMs / 2) : undefined;
+    this.#timer = this.#old.size > 0 ? this.#begin() : undefined;
     for (const call of told) call.onLasting();
   }
 }

@@ -277,6 +277,15 @@ describe("a call that its caller leaves", () => {
     expect(records).toHaveLength(3);
   });
 
+  it("is ended when its request does not, also while its message is decompressed", async () => {
+    const { port } = await startServer({ limits: { messageTimeoutMs: 10 } });
+    const message = frame(gzipSync(new Uint8Array(4 * mebibyte - 1)), true);
+    const calls = Array.from({ length: 20 }, () => openCall(port, "TrackMany", { "grpc-encoding": "gzip" }));
+    for (const { stream } of calls) stream.write(message);
+
+    for (const { end } of calls) expect(await end).toMatchObject({ details: { reason: "STREAM_IDLE" } });
+  });
+
   it.each([
     ["its deadline, and its signal is aborted", {}],
     ["a deadline that is later than timers begin", { messageTimeoutMs: 10 }],

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { GrpcFrame } from "../../src/rpc/grpc-frames.ts";
 import { FrameReader } from "../../src/rpc/grpc-frames.ts";
+import { collectGarbage } from "../support/collect-garbage.ts";
 import { frame } from "../support/raw-grpc.ts";
 
 const bytesMax = 1000;
@@ -64,6 +65,22 @@ describe("a FrameReader", () => {
     };
 
     expect(takes).toThrow(RangeError);
+  });
+
+  it("lets go of what was received once it is read", async () => {
+    const reader = new FrameReader(bytesMax);
+    const push = () => {
+      const received = Buffer.from(new Uint8Array(65_536).buffer, 0, frame(new Uint8Array()).length);
+      reader.push(received);
+      return new WeakRef(received.buffer);
+    };
+    const received = push();
+    expect(reader.take()?.bytes).toHaveLength(0);
+    expect(reader.take()).toBeUndefined();
+
+    await collectGarbage();
+
+    expect(received.deref() === undefined).toBe(true);
   });
 
   it("takes a message as large as may be", () => {
