@@ -12,10 +12,10 @@ export interface ProjectKeys {
   /** The stream of events; what an entry holds is in entry.ts. */
   readonly events: string;
   /**
-   * A hash: `epoch` names the data set; the generation of ids that is added to, its `id_border` and `id_count`, and those
-   * before it; `indexes`, those that are kept, as index-plan.ts writes them; `segment`, the base of the segment that is added to, empty when the next event
-   * begins another, and `segment_count`, its events; `segments_version`, another one with each change of `segments`;
-   * `trimmed`, the stream id up to which there are no events any more.
+   * A hash: `epoch` names the data set; the generation of ids that is added to, its `id_border` and `id_count`, and
+   * those before it; `indexes`, those that are kept, as index-plan.ts writes them; `segment`, the base of the segment
+   * that is added to, empty when the next event begins another, and `segment_count`, its events; `segments_version`,
+   * another one with each change of `segments`; `trimmed`, the stream id up to which there are no events any more.
    */
   readonly meta: string;
   /** Prefix of the hashes that remember ids: `:<generation>:<first digits of the id's hash, in hex>` follows. */

@@ -30,7 +30,7 @@ export interface Storage {
 }
 
 const connectTimeoutMs = 10_000;
-/** Connections that append. With eight, no more chunks shared an fsync than with four. */
+/** Connections that append: 14 µs of Redis an event of 100 projects over one, 12 over two, 11 over four, 10 over sixteen. */
 const laneCount = 4;
 
 export interface StorageOptions {

@@ -1,9 +1,10 @@
 -- Appends a chunk of events to a project's stream, each id once, a token of every rate limit for each event added.
 --   KEYS[1]  stream of events
---   KEYS[2]  meta hash {epoch, generation, began_ms, window_ms, id_border, id_count, older, indexes, segment, segment_count,
---            segments_version}: the generation that ids are added to, when it began, the window that it began with, its
---            border and ids, and those before it that are still looked at: 'number:until_ms:border …'; the index plan; the base and the events of the segment that
---            is added to, no base when another is to begin; a number that changes with the segments
+--   KEYS[2]  meta hash {epoch, generation, began_ms, window_ms, id_border, id_count, older, indexes, segment,
+--            segment_count, segments_version}: the generation that ids are added to, when it began, the window that it
+--            began with, its border and ids, and those before it that are still looked at: 'number:until_ms:border …';
+--            the index plan; the base and the events of the segment that is added to, no base when another is to begin; a
+--            number that changes with the segments
 --   KEYS[3]  prefix of the buckets of ids (id-buckets.lua), all in the same slot
 --   KEYS[4]  quotas hash {clock_us, ahead_us, and for each rate limit, under its period in µs, when its bucket is full}
 --   KEYS[5]  the last reply to this sender in this of its slots: {number of the call, reply}
