@@ -102,22 +102,17 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined>,
 
   /** The next message. Rejects with a SluiceError, or with a GrpcRefusal where there is no reason for it. */
   next(): Promise<Read> {
-    return new Promise((resolve, reject) => this.#read({ resolve, reject }));
+    return new Promise((resolve, reject) => this.read({ resolve, reject }));
   }
 
   /** The only message of a request, once the request has ended. Rejects as `next` does, and with MALFORMED for none or two. */
   readOnly(): Promise<Uint8Array> {
-    return new Promise((resolve, reject) => this.#read(new OnlyReader(resolve, reject, this)));
+    return new Promise((resolve, reject) => this.read(new OnlyReader(resolve, reject, this)));
   }
 
   /** Whether a read has not ended. */
   isAwaited(): boolean {
     return this.#reader !== undefined || this.#isDecompressing;
-  }
-
-  /** Reads on for a reader that was given something. */
-  readFor(reader: Reader): void {
-    this.#read(reader);
   }
 
   /** Makes this and every later read reject. The first failure counts. */
@@ -190,7 +185,8 @@ export class GrpcStream implements AsyncIterableIterator<Uint8Array, undefined>,
     return this.#stream.destroyed || this.#stream.closed;
   }
 
-  #read(reader: Reader): void {
+  /** Gives the reader the next message, or the end. One reads at a time. */
+  read(reader: Reader): void {
     this.#reader = reader;
     this.#deliver();
     if (this.#reader === reader) this.#readOn();
@@ -290,7 +286,7 @@ class OnlyReader implements Reader {
       this.reject(new SluiceError("MALFORMED", "a unary call has exactly one message"));
     } else {
       this.#first = value;
-      this.#stream.readFor(this);
+      this.#stream.read(this);
     }
   }
 }

@@ -3,14 +3,15 @@
 -- A generation of ids is in Redis hashes, its buckets: the hash of an id (12 bytes), and what is remembered of it. A bucket
 -- is named after the first digits, in hex, of the hashes that are in it. There is one without a name at first, and as ids
 -- are added, each is divided into sixteen by the next digit, in the order of their names: so all stay small and quick to
--- search, and an id costs about the same among a hundred and among a hundred million. They are divided in bursts: all, one
--- after the other, from 64 ids for each on, and then none until there are 64 again. So an id is moved once or not at all.
+-- search, and an id takes about as much memory among a hundred as among a hundred million. They are divided in bursts: all,
+-- one after the other, from 64 ids for each on, and then none until there are 64 again. So there is one move for ten ids
+-- just before a burst, and four for five just behind it.
 --
 -- `border` is the name of the bucket that is divided next: those before it have been, and have one digit more. A generation
 -- without is from when there were 65,536 buckets, named after the first two bytes of the hash.
 
 local ids_of_bucket = 64
--- What one call may move: a tenth of a millisecond each.
+-- What one call may divide: one or two tenths of a millisecond each.
 local divisions_max = 4
 -- Only ids that were chosen for it begin so much alike. Their bucket is left whole, and those behind it: that takes more
 -- memory, and no time of others.
